@@ -1,0 +1,1 @@
+//! The R4 definitions as compact tables of facts.

@@ -1,0 +1,3 @@
+//! FHIR's words: types, ids, references, dates, JSON that keeps its digits, Bundles, outcomes, the R4 definitions.
+
+pub mod definitions;

@@ -1,0 +1,12 @@
+//! Brasa, a FHIR R4 server: the rooms, bottom to top. `docs/ARCHITECTURE.md` says which may use which.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod fhir;
+pub mod http;
+pub mod interaction;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,3 @@
+//! The only room with SQL.
+
+pub mod embedded;
