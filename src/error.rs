@@ -3,6 +3,7 @@
 //! Kinds are named by what the caller should do next. The table from kind to status and issue code is
 //! [`Kind::status`] and [`Kind::issue_code`]; neither has a catch-all arm, so a new kind must decide.
 
+use crate::fhir::invalid::{Fault, Invalid};
 use std::fmt;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -170,3 +171,15 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        let kind = match invalid.fault {
+            Fault::Syntax => Kind::Invalid,
+            Fault::Structure => Kind::Structure,
+            Fault::Bound => Kind::TooLarge,
+        };
+        let error = Error::new(kind, invalid.message);
+        if invalid.expression.is_empty() { error } else { error.at(invalid.expression) }
+    }
+}

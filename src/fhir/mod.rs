@@ -1,3 +1,8 @@
 //! FHIR's words: types, ids, references, dates, JSON that keeps its digits, Bundles, outcomes, the R4 definitions.
 
 pub mod definitions;
+pub mod id;
+pub mod instant;
+pub mod invalid;
+pub mod json;
+pub mod reference;

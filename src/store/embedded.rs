@@ -1,1 +1,262 @@
-//! A private PostgreSQL in a data folder.
+//! A private PostgreSQL in a data folder, for who has no database server. <https://www.postgresql.org/docs/current/app-pg-ctl.html>
+//!
+//! One process keeps the folder (a lock tells which); others may use the same database beside it. PostgreSQL is not
+//! a child that dies with us: after a kill of Brasa it runs on and the next start takes it over; after a kill of
+//! PostgreSQL the next start replays its log.
+
+mod account;
+mod binaries;
+mod control;
+mod fault;
+mod folder;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::{Client, Config, NoTls};
+
+use binaries::Binaries;
+pub use fault::StartError;
+use folder::{Folder, PORT};
+
+/// The one database of Brasa, and the user it belongs to.
+const NAME: &str = "brasa";
+
+/// The longest wait for the database that another process keeps (s).
+const ATTACH_SECONDS_MAX: u64 = 600;
+
+/// The longest wait for an answer to one attempt to connect (s).
+const CONNECT_SECONDS_MAX: u64 = 5;
+
+/// Between two looks whether PostgreSQL answers (ms).
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Where the private database lies.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub data_dir: PathBuf,
+    /// `$XDG_RUNTIME_DIR`, for the socket when the path of the data folder is too long for one. Else `/tmp`.
+    pub runtime_dir: Option<PathBuf>,
+}
+
+/// What to do when another process keeps the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Keep the database or fail.
+    Owner,
+    /// Use the database of the process that keeps it; when there is none, keep it.
+    Attach,
+}
+
+/// A PostgreSQL that answers. Dropping it without [`EmbeddedPostgres::stop`] leaves PostgreSQL running, to be taken
+/// over by the next start.
+#[derive(Debug)]
+pub struct EmbeddedPostgres {
+    folder: Folder,
+    socket_folder: PathBuf,
+    /// Only of the one who keeps the database: the programs to stop it with, and the lock that says so.
+    kept: Option<(Binaries, File)>,
+}
+
+impl EmbeddedPostgres {
+    /// Creates the database once, starts PostgreSQL or takes over the one that runs, and waits until it answers,
+    /// without bound while it replays its log. `progress` gets one sentence a step, for people.
+    pub async fn start(
+        place: &Place,
+        role: Role,
+        progress: impl Fn(&str) + Send + Sync,
+    ) -> Result<EmbeddedPostgres, StartError> {
+        let wanted = place.clone();
+        let folder = blocking(move || Folder::open(&wanted)).await?;
+        match folder.try_lock()? {
+            Some(lock) => Self::keep(folder, lock, &progress).await,
+            None if role == Role::Attach => Self::attach(folder, &progress).await,
+            None => Err(StartError::new(
+                format!("Another brasa ({}) keeps the database in {}", folder.keeper(), folder.root.display()),
+                "Stop it first, or choose another folder with --data-dir",
+            )),
+        }
+    }
+
+    /// How to connect: by the socket, as the one user, to the one database.
+    pub fn config(&self) -> Config {
+        config(&self.socket_folder, NAME)
+    }
+
+    /// The folder of the database, for messages.
+    pub fn data_dir(&self) -> &Path {
+        &self.folder.root
+    }
+
+    /// Whether this process keeps the database; false when it uses one that another process keeps.
+    pub fn is_owned(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Stops PostgreSQL if this process keeps it: cleanly within 30 s, else by force. The folder is free afterwards.
+    pub async fn stop(self) -> Result<(), StartError> {
+        match &self.kept {
+            Some((binaries, _lock)) => control::stop(binaries, &self.folder).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn keep(
+        folder: Folder,
+        lock: File,
+        progress: &(impl Fn(&str) + Sync),
+    ) -> Result<EmbeddedPostgres, StartError> {
+        let major = folder.cluster_major()?;
+        let cluster = folder.cluster.clone();
+        let binaries = blocking(move || binaries::find(&cluster, major)).await?;
+        if major.is_none() {
+            progress(&format!(
+                "Creating a database in {} with PostgreSQL {}.",
+                folder.root.display(),
+                binaries.version
+            ));
+            control::create(&binaries, &folder, progress).await?;
+        }
+        let socket_folder = ready(&folder, &binaries, progress).await?;
+        create_database(&socket_folder).await?;
+        Ok(EmbeddedPostgres { folder, socket_folder, kept: Some((binaries, lock)) })
+    }
+
+    async fn attach(folder: Folder, progress: &(impl Fn(&str) + Sync)) -> Result<EmbeddedPostgres, StartError> {
+        progress(&format!("Using the database that another brasa ({}) keeps.", folder.keeper()));
+        let mut wait = Wait::new("Waiting for the other brasa's database");
+        loop {
+            if let Some(running) = folder.running()
+                && connect(&running.socket_folder, NAME).await.is_ok()
+            {
+                return Ok(EmbeddedPostgres { folder, socket_folder: running.socket_folder, kept: None });
+            }
+            if let Some(lock) = folder.try_lock()? {
+                return Self::keep(folder, lock, progress).await;
+            }
+            if wait.started.elapsed().as_secs() > ATTACH_SECONDS_MAX {
+                return Err(StartError::new(
+                    format!("{} keeps {} but its PostgreSQL does not answer", folder.keeper(), folder.root.display()),
+                    "Look at what that process says, and start it again",
+                ));
+            }
+            wait.look_again(progress).await;
+        }
+    }
+}
+
+/// Waits for the PostgreSQL that runs on the folder, or starts one; gives the folder of its socket.
+/// One that runs may still be stopping, on the last order of a Brasa that is gone: then it ends, and a new one starts.
+async fn ready(folder: &Folder, binaries: &Binaries, progress: &(impl Fn(&str) + Sync)) -> Result<PathBuf, StartError> {
+    let mut wait = Wait::new("PostgreSQL was left running and does not answer yet");
+    while let Some(running) = folder.running() {
+        if connect(&running.socket_folder, "postgres").await.is_ok() {
+            progress(&format!("Took over the PostgreSQL that was left running (process {}).", running.pid));
+            return Ok(running.socket_folder);
+        }
+        wait.look_again(progress).await;
+    }
+    let socket_folder = folder.create_socket_folder()?;
+    folder.write_settings(&socket_folder)?;
+    progress(&format!("Starting PostgreSQL {}.", binaries.version));
+    control::start(binaries, folder, progress).await?;
+    Ok(socket_folder)
+}
+
+/// Waiting in small steps, with a word to people every few seconds.
+struct Wait {
+    sentence: &'static str,
+    started: Instant,
+    told: Instant,
+}
+
+impl Wait {
+    fn new(sentence: &'static str) -> Self {
+        let now = Instant::now();
+        Wait { sentence, started: now, told: now }
+    }
+
+    async fn look_again(&mut self, progress: &(impl Fn(&str) + Sync)) {
+        if self.told.elapsed() >= control::PATIENCE {
+            self.told = Instant::now();
+            progress(&format!("{} ({} s so far).", self.sentence, self.started.elapsed().as_secs()));
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn config(socket_folder: &Path, database: &str) -> Config {
+    let mut config = Config::new();
+    config.host_path(socket_folder).port(PORT).user(NAME).dbname(database);
+    config
+}
+
+async fn connect(socket_folder: &Path, database: &str) -> Result<Client, String> {
+    let config = config(socket_folder, database);
+    let connecting = timeout(Duration::from_secs(CONNECT_SECONDS_MAX), config.connect(NoTls));
+    let answered = connecting.await.map_err(|_| "no answer".to_owned())?;
+    let (client, connection) = answered.map_err(|error| error.to_string())?;
+    // Ends when the client is dropped; its error is the client's next error.
+    tokio::spawn(async move { connection.await.ok() });
+    Ok(client)
+}
+
+/// Creates the one database of Brasa, unless it is there. Only the process that keeps the folder comes here.
+async fn create_database(socket_folder: &Path) -> Result<(), StartError> {
+    let created = async {
+        let client = connect(socket_folder, "postgres").await?;
+        let there = client.query_opt("SELECT 1 FROM pg_database WHERE datname = 'brasa'", &[]).await;
+        if there.map_err(|error| error.to_string())?.is_none() {
+            client.batch_execute("CREATE DATABASE brasa").await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    };
+    created.await.map_err(|error: String| {
+        let what = format!("PostgreSQL at {} runs but cannot be used: {error}", socket_folder.display());
+        StartError::new(what, "Its server.log in the data folder has more")
+    })
+}
+
+/// Runs what waits for programs and disks where it holds nobody up.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StartError> + Send + 'static,
+) -> Result<T, StartError> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|error| Err(StartError::new(format!("The start broke off: {error}"), "Report this as a bug")))
+}
+
+/// Whether this process is root's. When that cannot be found out, it is taken not to be.
+pub fn is_root() -> bool {
+    account::own_uid().is_ok_and(|uid| uid == 0)
+}
+
+/// The data folder when none is given: the system's for root, else the user's own.
+/// `xdg_data_home` and `home` are the variables of that name.
+pub fn default_data_dir(is_root: bool, xdg_data_home: Option<&Path>, home: Option<&Path>) -> PathBuf {
+    // The XDG base directory specification: a path that is not absolute is to be ignored.
+    match (xdg_data_home.filter(|path| path.is_absolute()), home) {
+        _ if is_root => PathBuf::from("/var/lib/brasa"),
+        (Some(data_home), _) => data_home.join("brasa"),
+        (None, Some(home)) => home.join(".local/share/brasa"),
+        (None, None) => PathBuf::from("brasa-data"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_keeps_its_data_with_the_system_and_a_user_at_home() {
+        let (data_home, home) = (Path::new("/xdg"), Path::new("/home/ann"));
+        assert_eq!(default_data_dir(true, Some(data_home), Some(home)), Path::new("/var/lib/brasa"));
+        assert_eq!(default_data_dir(false, Some(data_home), Some(home)), Path::new("/xdg/brasa"));
+        assert_eq!(default_data_dir(false, None, Some(home)), Path::new("/home/ann/.local/share/brasa"));
+        assert_eq!(
+            default_data_dir(false, Some(Path::new("relative")), Some(home)),
+            Path::new("/home/ann/.local/share/brasa")
+        );
+    }
+}

@@ -1,3 +1,109 @@
-//! The only room with SQL.
+//! The only room with SQL: nodes and routing, the current and superseded versions, and the one commit.
 
+pub mod body;
+mod commit;
+mod dictionary;
 pub mod embedded;
+mod history;
+mod identifier;
+mod migrate;
+mod node;
+mod placement;
+mod read;
+pub mod shard;
+pub mod sqlstate;
+pub mod statement;
+
+pub use commit::{NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
+pub use dictionary::SAMPLES_MAX;
+pub use history::{HistoryKey, HistoryScope, HistoryWindow};
+pub use identifier::Identifier;
+pub use read::{Reader, Stored};
+
+use crate::auth::Grant;
+use crate::config::{BodyCodec, Engine, Settings};
+use crate::error::{Error, Result};
+use body::{Codec, EncodedBody};
+use node::NodeSettings;
+use placement::Nodes;
+use sqlstate::Failure;
+
+/// The database, open and migrated.
+pub struct Store {
+    nodes: Nodes,
+    codec: Codec,
+    on_citus: bool,
+}
+
+impl Store {
+    /// Connects, migrates, and on Citus distributes the tables and learns where the shards are. `progress` gets a
+    /// sentence for people at each step that can take a while.
+    pub async fn open(config: tokio_postgres::Config, settings: &Settings, progress: impl Fn(&str)) -> Result<Store> {
+        let node_settings =
+            NodeSettings { connections_max: settings.pool_connections_max, deadline: settings.database_deadline };
+        let plain = Nodes::new(config.clone(), node_settings.clone(), false)?;
+        let on_citus = match settings.engine {
+            Engine::Postgres => false,
+            Engine::Citus => migrate::citus_is_offered(plain.coordinator(), true).await?,
+            Engine::Auto => migrate::citus_is_offered(plain.coordinator(), false).await?,
+        };
+        progress(if on_citus { "Preparing the tables on the Citus cluster." } else { "Preparing the tables." });
+        migrate::migrate(plain.coordinator(), on_citus.then_some(settings.shard_count)).await?;
+        plain.close();
+        let nodes = Nodes::new(config, node_settings, on_citus)?;
+        let codec = Codec::new(settings.body_codec == BodyCodec::Zstd);
+        let store = Store { nodes, codec, on_citus };
+        store.load_dictionaries().await?;
+        if on_citus {
+            store.nodes.reload().await?;
+        }
+        Ok(store)
+    }
+
+    pub fn on_citus(&self) -> bool {
+        self.on_citus
+    }
+
+    /// Whether single-patient statements go straight to the node that owns the shard.
+    pub fn routes(&self) -> bool {
+        self.nodes.routes()
+    }
+
+    /// One step of background care: learns where the shards are now.
+    pub async fn refresh(&self) -> Result<()> {
+        if self.on_citus { self.nodes.reload().await } else { Ok(()) }
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
+        connection.run("SELECT 1", sqlstate::Phase::Statement).await.map_err(Failure::into_error)
+    }
+
+    pub fn reader<'a>(&'a self, grant: &'a Grant) -> Reader<'a> {
+        Reader::new(self, grant)
+    }
+
+    pub fn encode(&self, json: &[u8]) -> Result<EncodedBody> {
+        self.codec.encode(json)
+    }
+
+    /// Lets the connections go. Statements under way end first.
+    pub fn close(&self) {
+        self.nodes.close();
+    }
+
+    async fn decode(&self, body: &[u8]) -> Result<Vec<u8>> {
+        match self.codec.decode(body) {
+            Ok(json) => Ok(json),
+            Err(body::Undecodable::UnknownDictionary(number)) => {
+                // Another server may have trained one since this one started.
+                self.load_dictionaries().await?;
+                self.codec.decode(body).map_err(|_| {
+                    Error::internal(format!("a stored body needs dictionary {number}, which the database does not have"))
+                })
+            }
+            Err(body::Undecodable::Damaged) => Err(Error::internal("a stored body is damaged")),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+-- Every trained dictionary. Plan: a small table of the coordinator.
+SELECT id, bytes
+FROM dictionary
+ORDER BY id

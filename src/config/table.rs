@@ -1,0 +1,177 @@
+//! The one table of settings: from it come the defaults, the bounds, the messages and `docs/CONFIGURATION.md`.
+
+use super::words::{Auth, BodyCodec, Engine, LogFormat, Mode};
+
+const MIB: u64 = 1024 * 1024;
+const GIB: u64 = 1024 * MIB;
+
+/// One setting, as an operator meets it.
+#[derive(Debug)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    pub default: Preset,
+    pub accepts: Accepts,
+    /// What it does, in one sentence.
+    pub sentence: &'static str,
+}
+
+/// What holds when the variable is absent or empty.
+#[derive(Debug, Clone, Copy)]
+pub enum Preset {
+    /// This text, read by the same parser as the operator's.
+    Value(&'static str),
+    /// Decided at the start, in these words.
+    Decided(&'static str),
+}
+
+/// What a setting takes, with its bounds (both included).
+#[derive(Debug)]
+pub enum Accepts {
+    Number {
+        unit: &'static str,
+        min: u64,
+        max: u64,
+    },
+    /// Bytes, as a plain number or with KiB, MiB or GiB after it.
+    Bytes {
+        min: u64,
+        max: u64,
+    },
+    Choice(&'static [&'static str]),
+    Text(&'static str),
+}
+
+impl Accepts {
+    /// The words after "takes".
+    pub fn describe(&self) -> String {
+        match self {
+            Accepts::Number { unit, min, max } => format!("a number of {unit} from {min} to {max}"),
+            Accepts::Bytes { min, max } => {
+                format!("bytes from {} to {}, such as `1048576` or `1MiB`", short(*min), short(*max))
+            }
+            Accepts::Choice(words) => {
+                let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                quoted.join(", ")
+            }
+            Accepts::Text(words) => (*words).to_owned(),
+        }
+    }
+}
+
+fn short(bytes: u64) -> String {
+    match bytes {
+        b if b >= GIB && b % GIB == 0 => format!("{}GiB", b / GIB),
+        b if b >= MIB && b % MIB == 0 => format!("{}MiB", b / MIB),
+        b => format!("{}KiB", b / 1024),
+    }
+}
+
+impl Setting {
+    /// This setting's line in the tables of `docs/CONFIGURATION.md`.
+    pub fn markdown_row(&self) -> String {
+        let default = match self.default {
+            Preset::Value(value) => format!("`{value}`"),
+            Preset::Decided(words) => words.to_owned(),
+        };
+        format!("| `{}` | {default} | {} | {} |", self.name, self.accepts.describe(), self.sentence)
+    }
+}
+
+/// Every setting, in the order of the page.
+pub fn table() -> &'static [Setting] {
+    TABLE
+}
+
+const fn preset(name: &'static str, value: &'static str, accepts: Accepts, sentence: &'static str) -> Setting {
+    Setting { name, default: Preset::Value(value), accepts, sentence }
+}
+
+const fn decided(name: &'static str, words: &'static str, accepts: Accepts, sentence: &'static str) -> Setting {
+    Setting { name, default: Preset::Decided(words), accepts, sentence }
+}
+
+const fn number(unit: &'static str, min: u64, max: u64) -> Accepts {
+    Accepts::Number { unit, min, max }
+}
+
+#[rustfmt::skip] // One setting per paragraph; the formatter would give each word its own line.
+static TABLE: &[Setting] = &[
+    preset("BRASA_LISTEN", "127.0.0.1:8000",
+        Accepts::Text("an IP address and a port, such as `127.0.0.1:8000` or `[::1]:8000`"),
+        "The address and port on which the server answers; port 0 takes a free one."),
+    decided("BRASA_BASE_URL", "taken from the request's `Host`",
+        Accepts::Text("an absolute http or https address without query or fragment, such as `https://fhir.example.org/fhir`"),
+        "The address under which clients reach the FHIR endpoint; absolute links are built from it."),
+    preset("BRASA_MODE", "development",
+        Accepts::Choice(Mode::WORDS),
+        "How careful the server is about what it is started with."),
+    preset("BRASA_AUTH", "off",
+        Accepts::Choice(Auth::WORDS),
+        "Whether a caller must say who it is; this version has no accounts yet, so only `off` works, in development mode and on a loopback address."),
+    preset("BRASA_SHUTDOWN_SECONDS", "30",
+        number("seconds", 0, 3600),
+        "How long requests under way may go on after the server was told to stop."),
+    decided("BRASA_HTTP_WORKERS", "one per core",
+        number("threads", 1, 1024),
+        "How many threads answer requests."),
+
+    decided("BRASA_DATABASE_URL", "a PostgreSQL of its own in the data folder",
+        Accepts::Text("`postgres://user:password@host:5432/database` or `host=… user=… dbname=…`"),
+        "The PostgreSQL server, or the coordinator of the Citus cluster, that holds the records."),
+    decided("BRASA_DATA_DIR", "`/var/lib/brasa` for root, else `$XDG_DATA_HOME/brasa`, else `~/.local/share/brasa`",
+        Accepts::Text("a folder, made if it is missing"),
+        "Where the server's own PostgreSQL keeps its files."),
+    preset("BRASA_ENGINE", "auto",
+        Accepts::Choice(Engine::WORDS),
+        "Whether the tables are distributed: `auto` does so if the database offers Citus, `citus` insists on it, `postgres` never does."),
+    preset("BRASA_SHARD_COUNT", "16",
+        number("shards", 1, 1024),
+        "Into how many shards the tables are cut when they are first distributed; it has no effect later, nor without Citus."),
+    preset("BRASA_POOL_CONNECTIONS_MAX", "16",
+        number("connections", 1, 500),
+        "At most this many connections are open to each database node."),
+    preset("BRASA_DATABASE_DEADLINE_MS", "30000",
+        number("milliseconds", 100, 3_600_000),
+        "How long one call to the database may take before Brasa gives up on it, whatever the database says."),
+    preset("BRASA_TRANSACTION_DEADLINE_MS", "300000",
+        number("milliseconds", 100, 86_400_000),
+        "How long a whole transaction Bundle may take; at least `BRASA_DATABASE_DEADLINE_MS`."),
+    preset("BRASA_BODY_CODEC", "zstd",
+        Accepts::Choice(BodyCodec::WORDS),
+        "How resources are stored from now on: `zstd` is small, `json` can be read with SQL; what is stored already stays readable."),
+
+    // PostgreSQL takes no value of more than 1 GiB.
+    preset("BRASA_BODY_BYTES_MAX", "100MiB",
+        Accepts::Bytes { min: 1024, max: GIB },
+        "The largest request body, after decompression; beyond it the answer is 413."),
+    preset("BRASA_BODIES_IN_FLIGHT_BYTES_MAX", "512MiB",
+        Accepts::Bytes { min: 1024, max: 64 * GIB },
+        "How much all request bodies held at once may take; at least `BRASA_BODY_BYTES_MAX`."),
+    preset("BRASA_REQUESTS_IN_FLIGHT_MAX", "512",
+        number("requests", 1, 100_000),
+        "At most this many requests are answered at once; beyond it the answer is 503 with `Retry-After`."),
+    preset("BRASA_BUNDLE_ENTRIES_MAX", "50000",
+        number("entries", 1, 1_000_000),
+        "At most this many entries are read from one Bundle; beyond it the answer is 413."),
+    // serde_json gives up at a depth of 128; Brasa's own bound, which names itself, must come first.
+    preset("BRASA_JSON_DEPTH_MAX", "64",
+        number("levels", 8, 120),
+        "How deep objects and arrays may nest in a body; beyond it the body is refused."),
+    preset("BRASA_BATCH_CONCURRENCY", "8",
+        number("entries", 1, 256),
+        "How many entries of one batch Bundle are answered at once."),
+    preset("BRASA_PAGE_COUNT_DEFAULT", "50",
+        number("entries", 1, 10_000),
+        "How many entries a page has when the client names no `_count`; at most `BRASA_PAGE_COUNT_MAX`."),
+    preset("BRASA_PAGE_COUNT_MAX", "1000",
+        number("entries", 1, 10_000),
+        "The most entries a page has, whatever `_count` asks for."),
+
+    preset("BRASA_LOG", "info",
+        Accepts::Text("`off`, `error`, `warn`, `info`, `debug`, `trace`, or levels by part such as `info,brasa::store=debug`"),
+        "What is logged; other libraries are never heard below `info`, for they print what requests hold."),
+    preset("BRASA_LOG_FORMAT", "auto",
+        Accepts::Choice(LogFormat::WORDS),
+        "The shape of the log's lines: `auto` is text on a terminal and JSON otherwise."),
+];

@@ -1,0 +1,106 @@
+//! The embedded tables under `definitions/r4/`, split into fields.
+
+const ELEMENTS: &str = include_str!("../../../definitions/r4/elements.tsv");
+const COMPARTMENTS: &str = include_str!("../../../definitions/r4/compartments.tsv");
+
+/// Stands for an empty field.
+const NONE: &str = "-";
+
+/// One row of `elements.tsv`, as written there.
+#[derive(Clone, Copy)]
+pub(super) struct ElementRow {
+    /// `Patient.contact.name`; a choice element ends in `[x]`.
+    pub path: &'static str,
+    pub is_required: bool,
+    pub is_list: bool,
+    /// Type names between `|`, or `#Path`; for a definition's own row the type it specializes.
+    pub types: &'static str,
+    /// Resource types between `|`.
+    pub references: &'static str,
+    /// Resource types between `|`.
+    pub canonicals: &'static str,
+}
+
+impl ElementRow {
+    fn parse(line: &'static str) -> Option<Self> {
+        let [path, min, max, types, references, canonicals] = fields(line)?;
+        let is_required = match min {
+            "0" => false,
+            "1" => true,
+            _ => return None,
+        };
+        let is_list = match max {
+            "0" | "1" => false,
+            "*" => true,
+            _ => return None,
+        };
+        Some(Self { path, is_required, is_list, types, references, canonicals })
+    }
+
+    /// The path of the element this one is a child of; none for a definition's own row.
+    pub fn parent(self) -> Option<&'static str> {
+        self.path.rsplit_once('.').map(|(parent, _)| parent)
+    }
+
+    /// The type whose definition holds this row.
+    pub fn definition(self) -> &'static str {
+        self.path.split_once('.').map_or(self.path, |(definition, _)| definition)
+    }
+}
+
+/// One row of `compartments.tsv`.
+pub(super) struct CompartmentRow {
+    pub compartment: &'static str,
+    pub resource_type: &'static str,
+    /// Dotted JSON names, or `{self}`.
+    pub path: &'static str,
+}
+
+/// The rows of `elements.tsv` in order; `None` for a row that cannot be read.
+pub(super) fn elements() -> impl Iterator<Item = Option<ElementRow>> {
+    ELEMENTS.lines().skip(1).map(ElementRow::parse)
+}
+
+/// The rows of `compartments.tsv` in order; `None` for a row that cannot be read.
+pub(super) fn compartments() -> impl Iterator<Item = Option<CompartmentRow>> {
+    COMPARTMENTS.lines().skip(1).map(|line| {
+        let [compartment, resource_type, _parameter, path] = fields(line)?;
+        Some(CompartmentRow { compartment, resource_type, path })
+    })
+}
+
+/// Exactly `N` fields, the empty ones as an empty string.
+fn fields<const N: usize>(line: &'static str) -> Option<[&'static str; N]> {
+    let mut fields = [""; N];
+    let mut written = line.split('\t');
+    for field in &mut fields {
+        *field = match written.next()? {
+            "" => return None,
+            NONE => "",
+            text => text,
+        };
+    }
+    written.next().is_none().then_some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_both_tables_can_be_read() {
+        assert_eq!(elements().filter(Option::is_none).count(), 0);
+        assert_eq!(compartments().filter(Option::is_none).count(), 0);
+        assert_eq!(elements().count(), 7675);
+        assert_eq!(compartments().count(), 305);
+    }
+
+    #[test]
+    fn a_row_with_a_field_too_few_or_too_many_or_an_unknown_cardinality_is_none() {
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-").is_some());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t3\tstring\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t\t1\tstring\t-\t-").is_none());
+    }
+}

@@ -1,0 +1,182 @@
+//! One database node: its pool, its breaker, and Brasa's own deadline on every call.
+
+use super::sqlstate::{Failure, Phase, classify, deadline_passed};
+use super::statement::Statement;
+use crate::error::{Error, Result};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls, Row};
+
+/// How long a node that failed is left alone before the next try.
+const BREAKER: Duration = Duration::from_secs(1);
+/// How long a request waits for a free connection before it is refused as busy.
+const POOL_WAIT: Duration = Duration::from_secs(5);
+
+/// Parameters of a statement, in order.
+pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// How to reach a node and how long to wait for it.
+#[derive(Clone)]
+pub struct NodeSettings {
+    pub connections_max: usize,
+    pub deadline: Duration,
+}
+
+pub struct Node {
+    pool: Pool,
+    deadline: Duration,
+    started: Instant,
+    /// Milliseconds after `started` until which the node is left alone.
+    closed_until_ms: AtomicU64,
+}
+
+impl Node {
+    pub fn new(config: tokio_postgres::Config, settings: &NodeSettings) -> Result<Arc<Node>> {
+        // The fast method trusts the connection's own end-of-file; what it cannot see (a peer that vanished without a
+        // word) meets the deadline. Verifying each checkout costs a round trip, half as much as the read it serves.
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager)
+            .max_size(settings.connections_max)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(POOL_WAIT))
+            .create_timeout(Some(settings.deadline.min(POOL_WAIT)))
+            .build()
+            .map_err(Error::internal)?;
+        Ok(Arc::new(Node {
+            pool,
+            deadline: settings.deadline,
+            started: Instant::now(),
+            closed_until_ms: AtomicU64::new(0),
+        }))
+    }
+
+    /// A connection, or a refusal at once while the node's breaker is open.
+    pub async fn connect(self: &Arc<Self>) -> std::result::Result<Connection, Failure> {
+        if self.now_ms() < self.closed_until_ms.load(Ordering::Relaxed) {
+            return Err(Failure::NodeDown(Error::busy(1).caused_by("the node failed a moment ago and is left alone")));
+        }
+        match self.pool.get().await {
+            Ok(object) => Ok(Connection {
+                object: Some(object),
+                node: Arc::clone(self),
+                broken: AtomicBool::new(false),
+            }),
+            Err(deadpool_postgres::PoolError::Backend(fault)) => Err(self.noted(classify(&fault, Phase::Statement))),
+            Err(deadpool_postgres::PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
+                Err(Failure::Other(Error::busy(1).caused_by("every connection of the pool is in use")))
+            }
+            Err(fault) => Err(self.noted(Failure::NodeDown(Error::busy(1).caused_by(fault)))),
+        }
+    }
+
+    /// Opens the breaker when the failure says that the node is down.
+    fn noted(&self, failure: Failure) -> Failure {
+        if matches!(failure, Failure::NodeDown(_)) {
+            let until = self.now_ms() + u64::try_from(BREAKER.as_millis()).unwrap_or(u64::MAX);
+            self.closed_until_ms.store(until, Ordering::Relaxed);
+        }
+        failure
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// A connection on loan. One that broke, or that is dropped inside a transaction, does not go back to the pool.
+pub struct Connection {
+    object: Option<Object>,
+    node: Arc<Node>,
+    broken: AtomicBool,
+}
+
+impl Connection {
+    /// Marks the connection as unfit for the pool until [`Connection::release`] says otherwise.
+    pub fn hold(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
+    pub fn release(&self) {
+        self.broken.store(false, Ordering::Relaxed);
+    }
+
+    pub async fn query(&self, statement: Statement, parameters: Parameters<'_>) -> std::result::Result<Vec<Row>, Failure> {
+        self.within(Phase::Statement, async {
+            let client = self.client()?;
+            let prepared = client.prepare_cached(statement.sql).await?;
+            Ok(client.query(&prepared, parameters).await?)
+        })
+        .await
+    }
+
+    pub async fn query_opt(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> std::result::Result<Option<Row>, Failure> {
+        Ok(self.query(statement, parameters).await?.pop())
+    }
+
+    /// Runs SQL text that has no parameters.
+    pub async fn run(&self, sql: &str, phase: Phase) -> std::result::Result<(), Failure> {
+        self.within(phase, async { Ok(self.client()?.batch_execute(sql).await?) }).await
+    }
+
+    /// Runs `work` under the node's deadline. Past it the connection is given up: a statement that hangs on a frozen
+    /// worker is not bounded by `statement_timeout`.
+    pub(super) async fn within<T>(
+        &self,
+        phase: Phase,
+        work: impl Future<Output = std::result::Result<T, CallFault>>,
+    ) -> std::result::Result<T, Failure> {
+        let failure = match tokio::time::timeout(self.node.deadline, work).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(CallFault::Database(fault))) => classify(&fault, phase),
+            Ok(Err(CallFault::Gone)) => Failure::NodeDown(Error::busy(1)),
+            Err(_) => deadline_passed(phase),
+        };
+        if matches!(failure, Failure::NodeDown(_)) {
+            self.hold();
+        }
+        Err(self.node.noted(failure))
+    }
+
+    pub(super) fn client(&self) -> std::result::Result<&deadpool_postgres::ClientWrapper, CallFault> {
+        self.object.as_deref().ok_or(CallFault::Gone)
+    }
+
+    /// The bare client, for the migrations.
+    pub(super) fn client_mut(&mut self) -> Option<&mut Client> {
+        self.object.as_deref_mut().map(|wrapper| &mut **wrapper)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.broken.load(Ordering::Relaxed)
+            && let Some(object) = self.object.take()
+        {
+            // Detached from the pool and dropped: the socket closes, the server rolls back.
+            drop(Object::take(object));
+        }
+    }
+}
+
+/// A fault of one call, before it is sorted.
+pub enum CallFault {
+    Database(tokio_postgres::Error),
+    Gone,
+}
+
+impl From<tokio_postgres::Error> for CallFault {
+    fn from(fault: tokio_postgres::Error) -> Self {
+        CallFault::Database(fault)
+    }
+}

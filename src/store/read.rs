@@ -1,0 +1,166 @@
+//! Reading versions: by id, by version, and where an id lives that does not tell.
+
+use super::node::{Connection, Parameters};
+use super::sqlstate::Failure;
+use super::statement::{FIND_HOME, FIND_RECEIPT, READ_CURRENT, READ_VERSION, Statement};
+use super::Store;
+use crate::auth::{Filter, Grant};
+use crate::error::Result;
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::{Compartment, Id, Place, VersionId};
+use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
+
+/// One version as it is stored. `body` is JSON, or `None` for a deletion.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub resource_type: ResourceType,
+    pub id: Id,
+    pub compartment: Compartment,
+    pub version_id: VersionId,
+    pub last_updated: DateTime<Utc>,
+    /// The HTTP method that made this version: POST, PUT or DELETE.
+    pub method: String,
+    pub body: Option<Vec<u8>>,
+}
+
+/// Reads under a grant; inside a transaction when it was made by one.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    pub(super) store: &'a Store,
+    grant: &'a Grant,
+    inside: Option<&'a Connection>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(store: &'a Store, grant: &'a Grant) -> Self {
+        Reader { store, grant, inside: None }
+    }
+
+    pub(super) fn inside(store: &'a Store, grant: &'a Grant, connection: &'a Connection) -> Self {
+        Reader { store, grant, inside: Some(connection) }
+    }
+
+    pub(super) fn filter(&self) -> Filter {
+        self.grant.filter()
+    }
+
+    /// The current version, which may be a deletion. `None`: never existed.
+    pub async fn current(&self, resource_type: ResourceType, id: &Id) -> Result<Option<Stored>> {
+        let Filter::Everything = self.filter();
+        let place = Place::of(resource_type, id);
+        match self.current_at(resource_type, id, place.compartment()).await? {
+            Some(found) => Ok(Some(found)),
+            None => match self.home_beyond(&place, resource_type, id).await? {
+                Some(home) => self.current_at(resource_type, id, &home).await,
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// One version, current or superseded.
+    pub async fn version(&self, resource_type: ResourceType, id: &Id, version: VersionId) -> Result<Option<Stored>> {
+        let Filter::Everything = self.filter();
+        let place = Place::of(resource_type, id);
+        match self.version_at(resource_type, id, version, place.compartment()).await? {
+            Some(found) => Ok(Some(found)),
+            None => match self.home_beyond(&place, resource_type, id).await? {
+                Some(home) => self.version_at(resource_type, id, version, &home).await,
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// The compartment that `resource_home` names, when it is another than the place that the id tells.
+    pub(super) async fn home_beyond(
+        &self,
+        place: &Place,
+        resource_type: ResourceType,
+        id: &Id,
+    ) -> Result<Option<Compartment>> {
+        let Place::Likely(likely) = place else { return Ok(None) };
+        let rows = self.query(id.as_str(), FIND_HOME, &[&id.as_str(), &resource_type.as_str()]).await?;
+        let home = rows.first().map(|row| Compartment::from_stored(row.get("compartment")));
+        Ok(home.filter(|home| home != likely))
+    }
+
+    /// Whether `brasa load` has stored the piece with this key.
+    pub async fn has_receipt(&self, key: &str) -> Result<bool> {
+        let Filter::Everything = self.filter();
+        Ok(!self.query(key, FIND_RECEIPT, &[&key]).await?.is_empty())
+    }
+
+    async fn current_at(&self, resource_type: ResourceType, id: &Id, at: &Compartment) -> Result<Option<Stored>> {
+        let parameters: Parameters = &[&at.as_str(), &resource_type.as_str(), &id.as_str()];
+        let mut rows = self.query(at.as_str(), READ_CURRENT, parameters).await?;
+        match rows.pop() {
+            Some(row) => Ok(Some(self.stored(resource_type, id.clone(), at.clone(), &row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn version_at(
+        &self,
+        resource_type: ResourceType,
+        id: &Id,
+        version: VersionId,
+        at: &Compartment,
+    ) -> Result<Option<Stored>> {
+        let parameters: Parameters = &[&at.as_str(), &resource_type.as_str(), &id.as_str(), &version.0];
+        let mut rows = self.query(at.as_str(), READ_VERSION, parameters).await?;
+        match rows.pop() {
+            Some(row) => Ok(Some(self.stored(resource_type, id.clone(), at.clone(), &row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Runs a statement on the node that owns `value`, a value of the distribution column.
+    pub(super) async fn query(&self, value: &str, statement: Statement, parameters: Parameters<'_>) -> Result<Vec<Row>> {
+        if let Some(connection) = self.inside {
+            return connection.query(statement, parameters).await.map_err(Failure::into_error);
+        }
+        let connection = self.store.nodes.connect_to(value).await.map_err(Failure::into_error)?;
+        match connection.query(statement, parameters).await {
+            Ok(rows) => Ok(rows),
+            // A pooled connection may have died while it was idle (the database restarted, a worker came back): a read
+            // is repeated once, through the coordinator, which knows best.
+            Err(Failure::NodeDown(_)) => {
+                drop(connection);
+                let connection = self.store.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
+                connection.query(statement, parameters).await.map_err(Failure::into_error)
+            }
+            Err(failure) => Err(failure.into_error()),
+        }
+    }
+
+    /// Runs a statement that asks every shard.
+    pub(super) async fn query_all(&self, statement: Statement, parameters: Parameters<'_>) -> Result<Vec<Row>> {
+        if let Some(connection) = self.inside {
+            return connection.query(statement, parameters).await.map_err(Failure::into_error);
+        }
+        let connection = self.store.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
+        connection.query(statement, parameters).await.map_err(Failure::into_error)
+    }
+
+    pub(super) async fn stored(
+        &self,
+        resource_type: ResourceType,
+        id: Id,
+        compartment: Compartment,
+        row: &Row,
+    ) -> Result<Stored> {
+        let body = match row.get::<_, Option<&[u8]>>("body") {
+            Some(body) => Some(self.store.decode(body).await?),
+            None => None,
+        };
+        Ok(Stored {
+            resource_type,
+            id,
+            compartment,
+            version_id: VersionId(row.get("version_id")),
+            last_updated: row.get("last_updated"),
+            method: row.get("method"),
+            body,
+        })
+    }
+}

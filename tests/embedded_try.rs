@@ -1,0 +1,3 @@
+//! Temporary trial.
+#[path = "it/embedded.rs"]
+mod embedded;
