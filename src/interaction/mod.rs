@@ -1,1 +1,115 @@
-//! (to be written)
+//! The FHIR interactions: one grammar of requests, one `handle` that answers them, one way to write.
+
+mod bundle;
+mod capabilities;
+mod create;
+mod delete;
+mod history;
+pub mod mint;
+mod read;
+pub mod request;
+pub mod response;
+pub mod route;
+mod update;
+mod write;
+
+use crate::auth::{self, Grant};
+use crate::error::{Error, Kind, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::resource::Resource;
+use crate::store::Store;
+use mint::Minter;
+use request::Request;
+use response::Response;
+use route::Interaction;
+
+/// What every interaction works with.
+pub struct Context {
+    pub store: Store,
+    pub limits: Limits,
+    pub minter: Minter,
+    /// The configured address of this server; absolute references that start with it are local ones.
+    pub own_base: Option<String>,
+}
+
+/// Bounds on what one request may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Levels of nested JSON.
+    pub json_depth_max: usize,
+    pub bundle_entries_max: usize,
+    /// Entries of one batch that are answered at once.
+    pub batch_concurrency: usize,
+    /// Entries of a page when the client names no `_count`.
+    pub page_count_default: u32,
+    pub page_count_max: u32,
+}
+
+/// Answers one request, whoever brought it.
+pub async fn handle(context: &Context, request: &Request) -> Result<Response> {
+    handle_with_receipt(context, request, None).await
+}
+
+/// As [`handle`]; what a transaction writes commits together with the receipt under which `brasa load` will know it.
+pub async fn handle_with_receipt(context: &Context, request: &Request, receipt: Option<&str>) -> Result<Response> {
+    let grant = auth::without_accounts();
+    match &request.interaction {
+        Interaction::Bundle => bundle::answer(context, &grant, request, receipt).await,
+        _ => single(context, &grant, request, receipt).await,
+    }
+}
+
+/// Whether the piece with this receipt is stored already.
+pub async fn has_receipt(context: &Context, receipt: &str) -> Result<bool> {
+    let grant = auth::without_accounts();
+    context.store.reader(&grant).has_receipt(receipt).await
+}
+
+async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Option<&str>) -> Result<Response> {
+    match &request.interaction {
+        Interaction::Capabilities => capabilities::answer(request),
+        Interaction::Read(..) | Interaction::Vread(..) | Interaction::History(_) => {
+            reading(context, context.store.reader(grant), request).await
+        }
+        Interaction::Create(resource_type) => create::answer(context, grant, request, *resource_type, receipt).await,
+        Interaction::Update(resource_type, id) => {
+            update::answer(context, grant, request, *resource_type, id, receipt).await
+        }
+        Interaction::Delete(resource_type, id) => delete::answer(context, grant, request, *resource_type, id).await,
+        Interaction::Bundle => Err(Error::invalid("A Bundle cannot be an entry's request.")),
+    }
+}
+
+/// Answers what only reads, inside a transaction or outside.
+async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &Request) -> Result<Response> {
+    match &request.interaction {
+        Interaction::Read(resource_type, id) => read::current(reader, request, *resource_type, id).await,
+        Interaction::Vread(resource_type, id, version) => {
+            read::version(reader, request, *resource_type, id, version).await
+        }
+        Interaction::History(scope) => history::answer(context, reader, request, scope).await,
+        Interaction::Capabilities => capabilities::answer(request),
+        _ => Err(Error::internal("a writing interaction was sent to be read")),
+    }
+}
+
+/// The resource in a request's body, of the type that its address names.
+fn body_resource(context: &Context, request: &Request, resource_type: ResourceType) -> Result<Resource> {
+    if request.body.is_empty() {
+        return Err(Error::invalid(format!("A {resource_type} was expected in the body, which is empty.")));
+    }
+    let read = Resource::read(&request.body, 0..request.body.len(), context.limits.json_depth_max);
+    let resource = read.map_err(|invalid| {
+        let place = if invalid.expression.is_empty() {
+            resource_type.as_str().to_owned()
+        } else {
+            format!("{resource_type}.{}", invalid.expression)
+        };
+        Error::from(invalid).at(place)
+    })?;
+    if resource.resource_type() != resource_type {
+        let message = format!("The address says {resource_type}, the body says {}.", resource.resource_type());
+        return Err(Error::new(Kind::Invalid, message).at("resourceType"));
+    }
+    Ok(resource)
+}

@@ -84,8 +84,8 @@ impl From<Error> for WriteFailure {
 }
 
 /// What a transaction will touch: it runs on the node that owns all of it, or on the coordinator.
-pub struct Scope<'a> {
-    pub compartments: Vec<&'a str>,
+pub struct Scope {
+    pub compartments: Vec<String>,
 }
 
 /// A transaction under way. Dropped without commit, it closes its connection and nothing is written.
@@ -98,9 +98,9 @@ pub struct Transaction<'a> {
 
 impl Store {
     /// Takes a connection for a transaction. BEGIN goes out with the first statement.
-    pub async fn transaction<'a>(&'a self, grant: &'a Grant, scope: Scope<'_>) -> Result<Transaction<'a>> {
+    pub async fn transaction<'a>(&'a self, grant: &'a Grant, scope: Scope) -> Result<Transaction<'a>> {
         let Filter::Everything = grant.filter();
-        let connection = self.nodes.connect_to_all(scope.compartments.iter().copied()).await;
+        let connection = self.nodes.connect_to_all(scope.compartments.iter().map(String::as_str)).await;
         let connection = connection.map_err(Failure::into_error)?;
         Ok(Transaction { store: self, grant, connection, begun: false })
     }
@@ -122,12 +122,20 @@ impl<'a> Transaction<'a> {
             return Ok(Vec::new());
         }
         self.begin().await?;
+        let this = &*self;
         let mut order: Vec<usize> = (0..keys.len()).collect();
         order.sort_by_key(|&position| keys.get(position));
         let mut locked = vec![None; keys.len()];
-        for position in order {
-            let (Some((resource_type, id)), Some(slot)) = (keys.get(position), locked.get_mut(position)) else { continue };
-            *slot = self.lock_one(*resource_type, id).await?;
+        for chunk in order.chunks(PIPELINE_LENGTH) {
+            let wanted = chunk.iter().filter_map(|&position| Some((position, keys.get(position)?)));
+            let answers = wanted.map(|(position, (resource_type, id))| async move {
+                (position, this.lock_one(*resource_type, id).await)
+            });
+            for (position, found) in join_all(answers).await {
+                if let Some(slot) = locked.get_mut(position) {
+                    *slot = found?;
+                }
+            }
         }
         Ok(locked)
     }

@@ -33,14 +33,6 @@ const CONNECT_SECONDS_MAX: u64 = 5;
 /// Between two looks whether PostgreSQL answers (ms).
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Where the private database lies.
-#[derive(Debug, Clone)]
-pub struct Place {
-    pub data_dir: PathBuf,
-    /// `$XDG_RUNTIME_DIR`, for the socket when the path of the data folder is too long for one. Else `/tmp`.
-    pub runtime_dir: Option<PathBuf>,
-}
-
 /// What to do when another process keeps the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -64,11 +56,11 @@ impl EmbeddedPostgres {
     /// Creates the database once, starts PostgreSQL or takes over the one that runs, and waits until it answers,
     /// without bound while it replays its log. `progress` gets one sentence a step, for people.
     pub async fn start(
-        place: &Place,
+        data_dir: &Path,
         role: Role,
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<EmbeddedPostgres, StartError> {
-        let wanted = place.clone();
+        let wanted = data_dir.to_path_buf();
         let folder = blocking(move || Folder::open(&wanted)).await?;
         match folder.try_lock()? {
             Some(lock) => Self::keep(folder, lock, &progress).await,
@@ -225,38 +217,4 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, StartError> {
     let ended = tokio::task::spawn_blocking(work).await;
     ended.unwrap_or_else(|error| Err(StartError::new(format!("The start broke off: {error}"), "Report this as a bug")))
-}
-
-/// Whether this process is root's. When that cannot be found out, it is taken not to be.
-pub fn is_root() -> bool {
-    account::own_uid().is_ok_and(|uid| uid == 0)
-}
-
-/// The data folder when none is given: the system's for root, else the user's own.
-/// `xdg_data_home` and `home` are the variables of that name.
-pub fn default_data_dir(is_root: bool, xdg_data_home: Option<&Path>, home: Option<&Path>) -> PathBuf {
-    // The XDG base directory specification: a path that is not absolute is to be ignored.
-    match (xdg_data_home.filter(|path| path.is_absolute()), home) {
-        _ if is_root => PathBuf::from("/var/lib/brasa"),
-        (Some(data_home), _) => data_home.join("brasa"),
-        (None, Some(home)) => home.join(".local/share/brasa"),
-        (None, None) => PathBuf::from("brasa-data"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn root_keeps_its_data_with_the_system_and_a_user_at_home() {
-        let (data_home, home) = (Path::new("/xdg"), Path::new("/home/ann"));
-        assert_eq!(default_data_dir(true, Some(data_home), Some(home)), Path::new("/var/lib/brasa"));
-        assert_eq!(default_data_dir(false, Some(data_home), Some(home)), Path::new("/xdg/brasa"));
-        assert_eq!(default_data_dir(false, None, Some(home)), Path::new("/home/ann/.local/share/brasa"));
-        assert_eq!(
-            default_data_dir(false, Some(Path::new("relative")), Some(home)),
-            Path::new("/home/ann/.local/share/brasa")
-        );
-    }
 }

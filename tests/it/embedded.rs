@@ -6,11 +6,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use brasa::store::embedded::{EmbeddedPostgres, Place, Role, StartError};
+use brasa::store::embedded::{EmbeddedPostgres, Role, StartError};
 
 /// A data folder of one test. What still runs in it at the end is killed, and the folder removed.
 struct Scratch {
-    place: Place,
+    data_dir: PathBuf,
 }
 
 impl Scratch {
@@ -22,15 +22,15 @@ impl Scratch {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let unique = format!("brasa-it-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let data_dir = std::env::temp_dir().join(unique).join(name);
-        Scratch { place: Place { data_dir, runtime_dir: None } }
+        Scratch { data_dir }
     }
 
     fn data_dir(&self) -> &Path {
-        &self.place.data_dir
+        &self.data_dir
     }
 
     fn cluster(&self) -> PathBuf {
-        self.place.data_dir.join("postgres")
+        self.data_dir.join("postgres")
     }
 
     /// The process that PostgreSQL noted for itself, running or not.
@@ -41,7 +41,7 @@ impl Scratch {
 
     fn kill_postmaster(&self) {
         let pid = self.postmaster().unwrap();
-        assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+        assert!(signal("KILL", &pid));
         let killed = Instant::now();
         // An orphan's death is only seen once it is reaped; until then it is a process without a working folder.
         while std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok() && killed.elapsed() < Duration::from_secs(10) {
@@ -50,8 +50,13 @@ impl Scratch {
     }
 
     async fn start(&self, role: Role) -> Result<EmbeddedPostgres, StartError> {
-        EmbeddedPostgres::start(&self.place, role, |_| {}).await
+        EmbeddedPostgres::start(&self.data_dir, role, |_| {}).await
     }
+}
+
+/// Sends a signal by the shell's own `kill`: a fresh machine has no program of that name.
+fn signal(name: &str, pid: &str) -> bool {
+    Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().is_ok_and(|status| status.success())
 }
 
 impl Drop for Scratch {
@@ -60,7 +65,7 @@ impl Drop for Scratch {
             std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|folder| folder.starts_with(self.data_dir()))
         };
         if let Some(pid) = self.postmaster().filter(works_here) {
-            Command::new("kill").args(["-QUIT", &pid]).status().ok();
+            signal("QUIT", &pid);
         }
         std::fs::remove_dir_all(self.data_dir().parent().unwrap()).ok();
     }
@@ -92,7 +97,8 @@ async fn the_database_is_created_once_and_used_again() {
     postgres.stop().await.unwrap();
 
     let said = std::sync::Mutex::new(Vec::new());
-    let again = EmbeddedPostgres::start(&scratch.place, Role::Owner, |step| said.lock().unwrap().push(step.to_owned()));
+    let again =
+        EmbeddedPostgres::start(scratch.data_dir(), Role::Owner, |step| said.lock().unwrap().push(step.to_owned()));
     let again = again.await.unwrap();
     assert_eq!(query(&again, "SELECT number FROM kept").await, ["42"]);
     let said = said.into_inner().unwrap();
@@ -187,7 +193,7 @@ async fn a_folder_of_another_major_version_is_refused_with_what_to_do() {
     std::fs::create_dir_all(scratch.cluster()).unwrap();
     std::fs::write(scratch.cluster().join("PG_VERSION"), "99\n").unwrap();
     // Root's PostgreSQL refuses a folder of root's before it comes to the version.
-    Command::new("chown").arg("nobody").arg(scratch.cluster()).status().ok();
+    std::os::unix::fs::chown(scratch.cluster(), Some(65_534), None).ok();
     let refusal = scratch.start(Role::Owner).await.unwrap_err().to_string();
     for part in ["made by PostgreSQL 99", "Install PostgreSQL 99", "pg_dump", "--data-dir"] {
         assert!(refusal.contains(part), "{part} is missing in: {refusal}");

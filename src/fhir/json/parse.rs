@@ -33,13 +33,14 @@ enum Step {
 
 impl<'a> Parser<'a> {
     pub fn new(text: &'a [u8], depth_max: usize) -> Self {
-        // A byte order mark is not JSON, but editors write it and nobody means it.
-        let position = if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        Parser { text, position, depth: 0, depth_max, path: Vec::new() }
+        Parser::at(text, 0, depth_max)
     }
 
     /// Goes on at an offset inside the text: for a part that [`Parser::skip`] stepped over before.
     pub fn at(text: &'a [u8], position: usize, depth_max: usize) -> Self {
+        // A byte order mark is not JSON, but editors write it and nobody means it.
+        let marked = position == 0 && text.starts_with(b"\xEF\xBB\xBF");
+        let position = if marked { 3 } else { position };
         Parser { text, position, depth: 0, depth_max, path: Vec::new() }
     }
 

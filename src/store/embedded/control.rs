@@ -81,7 +81,9 @@ pub(super) async fn create(
     if !status.success() {
         folder.check_writable().map_err(|fault| fault.said(&said))?;
         let what = format!("initdb could not create a database in {}", folder.root.display());
-        return Err(StartError::new(what, "Mend what it names and start again").said(&said));
+        return Err(
+            StartError::new(what, "Mend what it names and start again (a new database takes 60 MB)").said(&said)
+        );
     }
     folder.promote(&staging)
 }

@@ -12,12 +12,11 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::Place;
 use super::account::{self, Account};
 use super::fault::StartError;
 
@@ -38,7 +37,6 @@ pub(super) struct Folder {
     /// Whom PostgreSQL runs as, when not as ourselves.
     pub account: Option<Account>,
     own_uid: u32,
-    runtime_dir: Option<PathBuf>,
 }
 
 /// A PostgreSQL that runs on the data folder.
@@ -51,9 +49,9 @@ pub(super) struct Running {
 
 impl Folder {
     /// Creates the data folder if need be, and finds out whom PostgreSQL will run as in it.
-    pub fn open(place: &Place) -> Result<Folder, StartError> {
+    pub fn open(data_dir: &Path) -> Result<Folder, StartError> {
         let own_uid = account::own_uid()?;
-        let root = create_root(&place.data_dir, own_uid)?;
+        let root = create_root(data_dir, own_uid)?;
         let named = root.to_str().filter(|text| !text.contains(char::is_control));
         if named.is_none() {
             let what = format!("The name of the data folder {} cannot be written into a settings file", root.display());
@@ -64,7 +62,7 @@ impl Folder {
         if let Some(account) = &account {
             account::check_reach(account, &root)?;
         }
-        Ok(Folder { root, cluster, account, own_uid, runtime_dir: place.runtime_dir.clone() })
+        Ok(Folder { root, cluster, account, own_uid })
     }
 
     /// Takes the folder for this process until the file is dropped. `None`: another process has it.
@@ -91,19 +89,20 @@ impl Folder {
 
     /// The major version of PostgreSQL that made the database; `None` when there is no database yet.
     pub fn cluster_major(&self) -> Result<Option<u32>, StartError> {
+        if !self.cluster.exists() {
+            return Ok(None);
+        }
         let path = self.cluster.join("PG_VERSION");
         let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.cluster.exists() => return Ok(None),
-            Err(error) => return Err(StartError::file("read", &path, &error)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StartError::file("read", &path, &error));
+            }
+            // A folder without that file is refused as one with nonsense in it is.
+            text => text.unwrap_or_default(),
         };
-        let unknown = || {
-            StartError::new(
-                format!("{} does not hold a version of PostgreSQL", path.display()),
-                "This is no database of Brasa: choose another folder with --data-dir",
-            )
-        };
-        text.trim().parse().map(Some).map_err(|_| unknown())
+        let what = || format!("{} holds something else than a database of PostgreSQL", self.cluster.display());
+        let major = text.trim().parse();
+        major.map(Some).map_err(|_| StartError::new(what(), "Choose another folder with --data-dir"))
     }
 
     /// An empty folder for `initdb`, of the right owner. What a killed `initdb` left there is removed.
@@ -138,9 +137,7 @@ impl Folder {
     fn far_socket_folder(&self) -> PathBuf {
         let digest = Sha256::digest(self.root.as_os_str().as_encoded_bytes());
         let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        // A folder at run time is one user's own: no use when PostgreSQL is another user.
-        let own = self.runtime_dir.clone().filter(|folder| self.account.is_none() && folder.as_os_str().len() <= 60);
-        own.unwrap_or_else(|| PathBuf::from("/tmp")).join(format!("brasa-{name}"))
+        PathBuf::from(format!("/tmp/brasa-{name}"))
     }
 
     fn create_private(&self, path: &Path) -> Result<(), StartError> {
@@ -151,7 +148,7 @@ impl Folder {
 
     fn hand_over(&self, path: &Path) -> Result<(), StartError> {
         let Some(account) = &self.account else { return Ok(()) };
-        let handed = chown(path, Some(account.uid), Some(account.gid));
+        let handed = lchown(path, Some(account.uid), Some(account.gid));
         handed.map_err(|error| StartError::file(&format!("give {} the folder", account.name), path, &error))
     }
 
@@ -259,7 +256,14 @@ fn create_root(path: &Path, own_uid: u32) -> Result<PathBuf, StartError> {
         let mode = if own_uid == 0 { 0o711 } else { 0o700 };
         std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(cannot)?;
     }
-    std::fs::canonicalize(path).map_err(cannot)
+    let path = std::fs::canonicalize(path).map_err(cannot)?;
+    let owner = std::fs::metadata(&path).map_err(cannot)?.uid();
+    if own_uid == 0 && owner != 0 {
+        // Whoever owns the folder could lay links in it and have root write elsewhere.
+        let what = format!("The data folder {} belongs to user {owner}, and brasa was started by root", path.display());
+        return Err(StartError::new(what, "Start it as that user, or choose another folder with --data-dir"));
+    }
+    Ok(path)
 }
 
 /// Reads PostgreSQL's own notes: line 1 is its process, line 5 the folder of its socket.

@@ -1,0 +1,65 @@
+//! A batch: each entry succeeds or fails for itself, several at once but bounded. <https://hl7.org/fhir/R4/http.html#brules>
+
+use super::super::request::Request;
+use super::super::response::Response;
+use super::super::{Context, single};
+use super::{entry_request, entry_response, returns, status_text};
+use crate::auth::Grant;
+use crate::error::{Error, Kind, Result};
+use crate::fhir::bundle::{Bundle, BundleWriter, Entry};
+use crate::fhir::json::{Json, Object};
+use crate::fhir::outcome::{Issue, outcome};
+use futures_util::{StreamExt, stream};
+
+pub async fn answer(context: &Context, grant: &Grant, request: &Request, bundle: &Bundle) -> Result<Response> {
+    let head = Object::new().with_str("resourceType", "Bundle").with_str("type", "batch-response");
+    let mut writer = BundleWriter::new(&head);
+    let answers = stream::iter(bundle.entries.iter().enumerate())
+        .map(|(position, entry)| answer_entry(context, grant, request, position, entry))
+        .buffered(context.limits.batch_concurrency.max(1));
+    let mut answers = std::pin::pin!(answers);
+    while let Some((position, answer)) = answers.next().await {
+        match answer {
+            Ok(response) => write_entry(&mut writer, &response),
+            Err(error) => write_refusal(&mut writer, &error.within(&format!("Bundle.entry[{position}]"))),
+        }
+    }
+    Ok(Response::of_body(200, writer.finish()))
+}
+
+async fn answer_entry(
+    context: &Context,
+    grant: &Grant,
+    outer: &Request,
+    position: usize,
+    entry: &Entry,
+) -> (usize, Result<Response>) {
+    let answer = async {
+        let mut request = entry_request(outer, entry)?;
+        request.prefer.returns = Some(returns(outer));
+        // Boxed: a batch inside a batch is refused, but the compiler sees the circle.
+        Box::pin(single(context, grant, &request, None)).await
+    };
+    (position, answer.await)
+}
+
+fn write_entry(writer: &mut BundleWriter, response: &Response) {
+    let rest = Object::new().with("response", entry_response(response).into());
+    writer.entry(None, response.body.as_deref(), &rest);
+}
+
+fn write_refusal(writer: &mut BundleWriter, error: &Error) {
+    if let (Kind::Internal, Some(cause)) = (error.kind, &error.cause) {
+        tracing::error!(cause, "an entry of a batch failed");
+    }
+    let issue = Issue {
+        severity: "error",
+        code: error.kind.issue_code(),
+        diagnostics: &error.message,
+        expression: error.expression.as_deref(),
+    };
+    let response = Object::new()
+        .with_str("status", status_text(error.kind.status()))
+        .with("outcome", Json::Object(outcome(None, &issue)));
+    writer.entry(None, None, &Object::new().with("response", response.into()));
+}

@@ -1,0 +1,74 @@
+//! Conditional references: `Practitioner?identifier=…`, each resolved once per Bundle. <https://hl7.org/fhir/R4/http.html#trules>
+
+use super::form_urlencoded;
+use super::links::Links;
+use crate::error::{Error, Kind, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::reference::Target;
+use crate::store::{Identifier, Reader};
+use futures_util::{StreamExt, stream};
+use std::collections::BTreeMap;
+
+/// Searches under way at once for one Bundle.
+const SEARCHES_AT_ONCE: usize = 8;
+
+/// Conditional references of a Bundle, each with the first place where it stands.
+pub type Conditionals = BTreeMap<String, String>;
+
+/// Whether the text is a conditional reference.
+pub fn is_conditional(text: &str) -> bool {
+    matches!(Target::parse(text, None), Target::Conditional { .. })
+}
+
+/// Resolves each reference and notes what it found. None or several found fails the whole transaction.
+pub async fn resolve(reader: Reader<'_>, conditionals: &Conditionals, links: &mut Links) -> Result<()> {
+    let searches = stream::iter(conditionals).map(|(text, place)| async move {
+        resolve_one(reader, text).await.map(|found| (text, found)).map_err(|error| error.at(place.clone()))
+    });
+    let mut searches = std::pin::pin!(searches.buffer_unordered(SEARCHES_AT_ONCE));
+    while let Some(found) = searches.next().await {
+        let (text, (resource_type, id)) = found?;
+        links.add_found(text, resource_type, id);
+    }
+    Ok(())
+}
+
+async fn resolve_one(reader: Reader<'_>, text: &str) -> Result<(ResourceType, crate::fhir::id::Id)> {
+    let Target::Conditional { resource_type, query } = Target::parse(text, None) else {
+        return Err(Error::internal("a reference was taken for a conditional one"));
+    };
+    let (system, value) = identifier(resource_type, query)?;
+    let mut found = reader.find_identifier(resource_type, system.as_deref(), &value, 2).await?;
+    match (found.pop(), found.pop()) {
+        (Some(id), None) => Ok((resource_type, id)),
+        (None, _) => Err(Error::new(
+            Kind::PreconditionFailed,
+            format!("This conditional reference finds no {resource_type}. Create it first, or in an entry of this Bundle."),
+        )),
+        (Some(_), Some(_)) => Err(Error::new(
+            Kind::PreconditionFailed,
+            format!("This conditional reference finds several {resource_type} resources; it must find exactly one."),
+        )),
+    }
+}
+
+/// The one criterion that is understood until search arrives: `identifier=[system|]value`.
+fn identifier(resource_type: ResourceType, query: &str) -> Result<(Option<String>, String)> {
+    let parameters = form_urlencoded(query);
+    let [(name, token)] = parameters.as_slice() else {
+        return Err(Error::not_supported("A conditional reference has one parameter, identifier."));
+    };
+    if name != "identifier" || !Identifier::is_kept_for(resource_type) {
+        let message = format!("A conditional reference to {resource_type} by {name} is not supported yet. \
+            Supported is identifier, for Patient and for types outside every patient's compartment.");
+        return Err(Error::not_supported(message));
+    }
+    let (system, value) = match token.split_once('|') {
+        Some((system, value)) => (Some(system.to_owned()), value),
+        None => (None, token.as_str()),
+    };
+    if value.is_empty() {
+        return Err(Error::invalid("A conditional reference by identifier names a value."));
+    }
+    Ok((system, value.to_owned()))
+}

@@ -1,0 +1,84 @@
+//! A transaction: all of it happens or nothing does. <https://hl7.org/fhir/R4/http.html#trules>
+
+use super::super::request::{Request, Return};
+use super::super::response::Response;
+use super::super::write::{self, After, Change, Work};
+use super::super::{Context, reading};
+use super::plan::{Plan, place};
+use super::{entry_response, returns};
+use crate::auth::Grant;
+use crate::error::{Error, Result};
+use crate::fhir::bundle::{Bundle, BundleWriter};
+use crate::fhir::json::Object;
+use crate::store::Reader;
+use futures_util::future::BoxFuture;
+use std::sync::Mutex;
+
+pub async fn answer(
+    context: &Context,
+    grant: &Grant,
+    request: &Request,
+    bundle: &Bundle,
+    receipt: Option<&str>,
+) -> Result<Response> {
+    let plan = Plan::make(context, context.store.reader(grant), request, bundle).await?;
+    let (positions, changes): (Vec<usize>, Vec<Change>) = plan.changes(context)?.into_iter().unzip();
+    let mut answers: Vec<Option<Response>> = Vec::new();
+    answers.resize_with(plan.steps.len(), || None);
+
+    let has_reads = plan.steps.iter().any(|step| step.id.is_none());
+    let reads = Reads { context, plan: &plan, answers: Mutex::default() };
+    let lost = || Error::internal("a change is lost");
+    let work = Work {
+        changes: &changes,
+        resource: &|change| plan.resource(*positions.get(change).ok_or_else(lost)?),
+        keep_bodies: returns(request) == Return::Representation,
+        after: has_reads.then_some(&reads),
+        receipt,
+    };
+    let written = write::apply(context, grant, &work).await?;
+
+    for ((position, change), written) in positions.iter().zip(&changes).zip(&written) {
+        if let Some(answer) = answers.get_mut(*position) {
+            *answer = Some(write::respond(written, change.intent, returns(request)));
+        }
+    }
+    for (position, response) in reads.answers.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        if let Some(answer) = answers.get_mut(position) {
+            *answer = Some(response);
+        }
+    }
+    Ok(Response::of_body(200, write_response(&answers)?))
+}
+
+/// The entries that only read, answered last and inside the transaction.
+struct Reads<'a> {
+    context: &'a Context,
+    plan: &'a Plan<'a>,
+    answers: Mutex<Vec<(usize, Response)>>,
+}
+
+impl After for Reads<'_> {
+    fn run<'r>(&'r self, reader: Reader<'r>) -> BoxFuture<'r, Result<()>> {
+        Box::pin(async move {
+            let mut answers = Vec::new();
+            for (position, step) in self.plan.steps.iter().enumerate().filter(|(_, step)| step.id.is_none()) {
+                let answer = reading(self.context, reader, &step.request).await;
+                answers.push((position, answer.map_err(|error| error.within(&place(position)))?));
+            }
+            // Replaced as a whole: a transaction that lost a race reads again.
+            *self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = answers;
+            Ok(())
+        })
+    }
+}
+
+fn write_response(answers: &[Option<Response>]) -> Result<Vec<u8>> {
+    let head = Object::new().with_str("resourceType", "Bundle").with_str("type", "transaction-response");
+    let mut writer = BundleWriter::new(&head);
+    for answer in answers {
+        let answer = answer.as_ref().ok_or_else(|| Error::internal("an entry was not answered"))?;
+        writer.entry(None, answer.body.as_deref(), &Object::new().with("response", entry_response(answer).into()));
+    }
+    Ok(writer.finish())
+}

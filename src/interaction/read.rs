@@ -1,0 +1,38 @@
+//! The FHIR read and vread interactions. <https://hl7.org/fhir/R4/http.html#read>
+
+use super::request::Request;
+use super::response::Response;
+use crate::error::{Error, Kind, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::{Id, VersionId};
+use crate::store::{Reader, Stored};
+
+pub async fn current(reader: Reader<'_>, request: &Request, resource_type: ResourceType, id: &Id) -> Result<Response> {
+    let found = reader.current(resource_type, id).await?;
+    let stored = found.ok_or_else(|| Error::not_found(format!("There is no {resource_type} with this id.")))?;
+    respond(request, stored)
+}
+
+pub async fn version(
+    reader: Reader<'_>,
+    request: &Request,
+    resource_type: ResourceType,
+    id: &Id,
+    version: &str,
+) -> Result<Response> {
+    let missing = || Error::not_found(format!("There is no such version of a {resource_type} with this id."));
+    let version = VersionId::parse(version).ok_or_else(missing)?;
+    let stored = reader.version(resource_type, id, version).await?.ok_or_else(missing)?;
+    respond(request, stored)
+}
+
+fn respond(request: &Request, stored: Stored) -> Result<Response> {
+    if stored.body.is_none() {
+        let message = format!("This {} was deleted. Its history has the versions before.", stored.resource_type);
+        return Err(Error::new(Kind::Gone, message));
+    }
+    if request.conditions.is_unchanged(stored.version_id, stored.last_updated) {
+        return Ok(Response::not_modified(&stored));
+    }
+    Ok(Response::of_version(stored))
+}

@@ -1,0 +1,45 @@
+//! What an interaction answers, before HTTP or a Bundle gives it a form.
+
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::{Id, VersionId};
+use crate::store::Stored;
+use chrono::{DateTime, Utc};
+
+/// The answer to one request.
+#[derive(Debug, Default)]
+pub struct Response {
+    pub status: u16,
+    /// JSON, as stored or freshly written.
+    pub body: Option<Vec<u8>>,
+    pub version: Option<VersionId>,
+    pub last_modified: Option<DateTime<Utc>>,
+    /// `Type/id/_history/version`, relative to the base.
+    pub location: Option<String>,
+}
+
+impl Response {
+    /// A version that was read.
+    pub fn of_version(stored: Stored) -> Response {
+        Response {
+            status: 200,
+            version: Some(stored.version_id),
+            last_modified: Some(stored.last_updated),
+            body: stored.body,
+            location: None,
+        }
+    }
+
+    pub fn not_modified(stored: &Stored) -> Response {
+        let (version, last_modified) = (Some(stored.version_id), Some(stored.last_updated));
+        Response { status: 304, version, last_modified, ..Response::default() }
+    }
+
+    pub fn of_body(status: u16, body: Vec<u8>) -> Response {
+        Response { status, body: Some(body), ..Response::default() }
+    }
+}
+
+/// Where a version is, relative to the base.
+pub fn location(resource_type: ResourceType, id: &Id, version: VersionId) -> String {
+    format!("{resource_type}/{id}/_history/{version}")
+}

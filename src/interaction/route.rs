@@ -1,0 +1,183 @@
+//! The one grammar of FHIR's addresses, for HTTP and for the entries of Bundles. <https://hl7.org/fhir/R4/http.html#summary>
+
+use super::request::Method;
+use crate::error::{Error, Kind, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::Id;
+use crate::store::HistoryScope;
+use percent_encoding::percent_decode_str;
+
+/// What an address and a method ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interaction {
+    Capabilities,
+    Read(ResourceType, Id),
+    /// The version's text: any well-formed id may be asked for, only numbers exist.
+    Vread(ResourceType, Id, String),
+    Create(ResourceType),
+    Update(ResourceType, Id),
+    Delete(ResourceType, Id),
+    History(HistoryScope),
+    /// A transaction or a batch: the Bundle says which.
+    Bundle,
+}
+
+impl Interaction {
+    /// The name in CapabilityStatement and log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Interaction::Capabilities => "capabilities",
+            Interaction::Read(..) => "read",
+            Interaction::Vread(..) => "vread",
+            Interaction::Create(_) => "create",
+            Interaction::Update(..) => "update",
+            Interaction::Delete(..) => "delete",
+            Interaction::History(HistoryScope::Instance(..)) => "history-instance",
+            Interaction::History(HistoryScope::Type(_)) => "history-type",
+            Interaction::History(HistoryScope::System) => "history-system",
+            Interaction::Bundle => "bundle",
+        }
+    }
+
+    pub fn resource_type(&self) -> Option<ResourceType> {
+        match self {
+            Interaction::Read(resource_type, _)
+            | Interaction::Vread(resource_type, ..)
+            | Interaction::Create(resource_type)
+            | Interaction::Update(resource_type, _)
+            | Interaction::Delete(resource_type, _)
+            | Interaction::History(HistoryScope::Instance(resource_type, _) | HistoryScope::Type(resource_type)) => {
+                Some(*resource_type)
+            }
+            Interaction::Capabilities | Interaction::Bundle | Interaction::History(HistoryScope::System) => None,
+        }
+    }
+}
+
+/// Reads an address relative to the base (without its leading slash, still percent-encoded) and its query.
+pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
+    let decoded = percent_decode_str(path.trim_end_matches('/')).decode_utf8();
+    let decoded = decoded.map_err(|_| Error::invalid("The address is not UTF-8."))?;
+    let segments: Vec<&str> = decoded.split('/').filter(|segment| !segment.is_empty()).collect();
+    match (segments.as_slice(), method) {
+        ([], Method::Post) => Ok(Interaction::Bundle),
+        ([], Method::Get | Method::Head) | (["_search"], Method::Post) => Err(not_yet("Search over all types")),
+        (["metadata"], Method::Get | Method::Head) => Ok(Interaction::Capabilities),
+        (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::System)),
+        ([] | ["metadata" | "_history" | "_search"], _) => Err(not_allowed(method)),
+        ([operation], _) if operation.starts_with('$') => Err(not_yet("This operation")),
+        ([type_name, rest @ ..], _) => of_type(method, resource_type(type_name)?, rest, query),
+    }
+}
+
+fn of_type(method: Method, resource_type: ResourceType, rest: &[&str], query: &str) -> Result<Interaction> {
+    match (rest, method) {
+        ([], Method::Post) => Ok(Interaction::Create(resource_type)),
+        ([], Method::Get | Method::Head) | (["_search"], Method::Post) => Err(not_yet("Search")),
+        ([], Method::Put) if !query.is_empty() => Err(not_yet("Conditional update")),
+        ([], Method::Delete) if !query.is_empty() => Err(not_yet("Conditional delete")),
+        ([], Method::Patch) if !query.is_empty() => Err(not_yet("Conditional patch")),
+        (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::Type(resource_type))),
+        ([] | ["_history" | "_search"], _) => Err(not_allowed(method)),
+        ([operation], _) if operation.starts_with('$') => Err(not_yet("This operation")),
+        ([id, rest @ ..], _) => of_instance(method, resource_type, self::id(id, resource_type)?, rest),
+    }
+}
+
+fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str]) -> Result<Interaction> {
+    let reads = matches!(method, Method::Get | Method::Head);
+    match rest {
+        [] => match method {
+            Method::Get | Method::Head => Ok(Interaction::Read(resource_type, id)),
+            Method::Put => Ok(Interaction::Update(resource_type, id)),
+            Method::Delete => Ok(Interaction::Delete(resource_type, id)),
+            Method::Patch => Err(not_yet("Patch")),
+            Method::Post => Err(not_allowed(method)),
+        },
+        ["_history"] if reads => Ok(Interaction::History(HistoryScope::Instance(resource_type, id))),
+        ["_history", version] if reads => {
+            let version = self::id(version, resource_type)?;
+            Ok(Interaction::Vread(resource_type, id, version.as_str().to_owned()))
+        }
+        ["_history"] | ["_history", _] => Err(not_allowed(method)),
+        [operation] if operation.starts_with('$') => Err(not_yet("This operation")),
+        [inner] | [inner, "_search"] if *inner == "*" || ResourceType::parse(inner).is_some() => {
+            Err(not_yet("Search in a compartment"))
+        }
+        _ => Err(Error::not_found("There is nothing at this address.")),
+    }
+}
+
+fn resource_type(name: &str) -> Result<ResourceType> {
+    ResourceType::parse(name).ok_or_else(|| {
+        Error::not_found("The address names no resource type of R4. Names are case-sensitive, as in Patient.")
+    })
+}
+
+fn id(text: &str, resource_type: ResourceType) -> Result<Id> {
+    Id::parse(text).map_err(|invalid| Error::from(invalid).at(format!("{resource_type}.id")))
+}
+
+fn not_allowed(method: Method) -> Error {
+    let name = format!("{method:?}").to_uppercase();
+    Error::new(Kind::MethodNotAllowed, format!("{name} means nothing at this address."))
+}
+
+fn not_yet(what: &str) -> Error {
+    Error::not_supported(format!("{what} is not supported yet. GET metadata tells what is."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patient() -> ResourceType {
+        ResourceType::PATIENT
+    }
+
+    fn the_id(text: &str) -> Id {
+        Id::parse(text).unwrap()
+    }
+
+    #[test]
+    fn every_interaction_has_its_address() {
+        let instance = HistoryScope::Instance(patient(), the_id("1"));
+        for (method, path, expected) in [
+            (Method::Get, "metadata", Interaction::Capabilities),
+            (Method::Post, "", Interaction::Bundle),
+            (Method::Get, "Patient/1", Interaction::Read(patient(), the_id("1"))),
+            (Method::Head, "Patient/1/", Interaction::Read(patient(), the_id("1"))),
+            (Method::Get, "Patient/1/_history/2", Interaction::Vread(patient(), the_id("1"), "2".to_owned())),
+            (Method::Post, "Patient", Interaction::Create(patient())),
+            (Method::Put, "Patient/%31", Interaction::Update(patient(), the_id("1"))),
+            (Method::Delete, "Patient/1", Interaction::Delete(patient(), the_id("1"))),
+            (Method::Get, "Patient/1/_history", Interaction::History(instance)),
+            (Method::Get, "Patient/_history", Interaction::History(HistoryScope::Type(patient()))),
+            (Method::Get, "_history", Interaction::History(HistoryScope::System)),
+        ] {
+            assert_eq!(route(method, path, "").unwrap(), expected, "{method:?} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_interaction_is_refused_by_its_reason() {
+        for (method, path, query, status) in [
+            (Method::Get, "Pacient/1", "", 404),
+            (Method::Get, "patient/1", "", 404),
+            (Method::Get, "Patient/a_b", "", 400),
+            (Method::Get, "Patient/1/nothing", "", 404),
+            (Method::Get, "Patient/1/_history/2/3", "", 404),
+            (Method::Post, "Patient/1", "", 405),
+            (Method::Put, "Patient", "", 405),
+            (Method::Delete, "metadata", "", 405),
+            (Method::Put, "Patient", "identifier=1", 400),
+            (Method::Get, "Patient", "", 400),
+            (Method::Get, "Patient/1/Observation", "", 400),
+            (Method::Patch, "Patient/1", "", 400),
+            (Method::Get, "Patient/1/$everything", "", 400),
+            (Method::Get, "Patient/%ff", "", 400),
+        ] {
+            assert_eq!(route(method, path, query).unwrap_err().kind.status(), status, "{method:?} {path}");
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The one write path: locks what is there, checks the conditions, builds the versions, commits them together.
+
+use super::Context;
+use super::request::{Precondition, Request, Return};
+use super::response::{Response, location};
+use crate::auth::Grant;
+use crate::error::{Error, Kind, Result};
+use crate::fhir::definitions::{ResourceType, in_patient_compartment};
+use crate::fhir::id::{Compartment, Id, Place, VersionId};
+use crate::fhir::instant::to_millisecond;
+use crate::fhir::outcome::{Issue, outcome};
+use crate::fhir::resource::Resource;
+use crate::store::{Identifier, NewVersion, Previous, Reader, Scope, Stored, Write, WriteFailure};
+use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
+use std::time::Duration;
+
+/// How often a transaction that lost a race is repeated before the client is told.
+const ATTEMPTS_MAX: u32 = 5;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// A new resource under an id that the server made.
+    Create,
+    /// The next version, or the first under an id of the client's.
+    Put,
+    Delete,
+}
+
+/// What is to happen to one resource. The resource itself is handed over when its version is built: a Bundle of many
+/// thousand entries is never in memory as trees.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub resource_type: ResourceType,
+    pub id: Id,
+    pub intent: Intent,
+    pub precondition: Precondition,
+    /// Where it will live, to find the node to write on; `None` for a deletion, which stays where it is.
+    pub home: Option<Compartment>,
+    /// Where a refusal points at: `Bundle.entry[3]`, or nothing for a request of its own.
+    pub place: Option<String>,
+}
+
+impl Change {
+    pub fn new(resource_type: ResourceType, id: Id, intent: Intent, home: Option<Compartment>) -> Change {
+        Change { resource_type, id, intent, precondition: Precondition::None, home, place: None }
+    }
+
+    fn at(&self, error: Error) -> Error {
+        match &self.place {
+            Some(place) => error.within(place),
+            None => error,
+        }
+    }
+}
+
+/// What became of one change.
+#[derive(Debug)]
+pub struct Written {
+    pub resource_type: ResourceType,
+    pub id: Id,
+    /// `None`: there was nothing to delete.
+    pub version: Option<(VersionId, DateTime<Utc>)>,
+    /// Whether it came into being, for the first time or again after a deletion.
+    pub created: bool,
+    /// The stored JSON, when it was asked for.
+    pub body: Option<Vec<u8>>,
+}
+
+/// Reads that belong to a transaction and see its writes.
+pub trait After: Send + Sync {
+    fn run<'r>(&'r self, reader: Reader<'r>) -> BoxFuture<'r, Result<()>>;
+}
+
+/// Everything that one transaction is made of.
+pub struct Work<'a> {
+    pub changes: &'a [Change],
+    /// The resource of the change at a position; called again when a lost race is repeated.
+    pub resource: &'a (dyn Fn(usize) -> Result<Resource> + Send + Sync + 'a),
+    pub keep_bodies: bool,
+    pub after: Option<&'a dyn After>,
+    pub receipt: Option<&'a str>,
+}
+
+/// Writes one change of a request of its own and answers it.
+pub async fn one(
+    context: &Context,
+    grant: &Grant,
+    request: &Request,
+    change: Change,
+    resource: Option<Resource>,
+    receipt: Option<&str>,
+) -> Result<Response> {
+    let returns = request.prefer.returns.unwrap_or(Return::Representation);
+    let source = |_| resource.clone().ok_or_else(|| Error::internal("a deletion has no resource"));
+    let work = Work {
+        changes: std::slice::from_ref(&change),
+        resource: &source,
+        keep_bodies: returns == Return::Representation,
+        after: None,
+        receipt,
+    };
+    let written = apply(context, grant, &work).await?.pop();
+    let written = written.ok_or_else(|| Error::internal("a change was not answered"))?;
+    Ok(respond(&written, change.intent, returns))
+}
+
+/// The answer to one write, by what the client prefers.
+pub fn respond(written: &Written, intent: Intent, returns: Return) -> Response {
+    let (version, last_modified) = written.version.unzip();
+    let deleted = intent == Intent::Delete;
+    let said = || {
+        let verb = if deleted { "deleted" } else if written.created { "created" } else { "updated" };
+        let diagnostics = match version {
+            Some(version) => format!("{}/{} was {verb}, version {version}.", written.resource_type, written.id),
+            None => "There was nothing to delete.".to_owned(),
+        };
+        let issue =
+            Issue { severity: "information", code: "informational", diagnostics: &diagnostics, expression: None };
+        outcome(None, &issue).to_bytes()
+    };
+    let body = match returns {
+        Return::Minimal => None,
+        Return::Representation => written.body.clone(),
+        Return::OperationOutcome => Some(said()),
+    };
+    let status = match (deleted, written.created) {
+        (true, _) if body.is_none() => 204,
+        (false, true) => 201,
+        (true | false, _) => 200,
+    };
+    let location = version.filter(|_| !deleted).map(|version| location(written.resource_type, &written.id, version));
+    Response { status, body, version, last_modified, location }
+}
+
+/// Writes all changes or none. A race that another writer won is repeated from the start, a few times.
+pub async fn apply(context: &Context, grant: &Grant, work: &Work<'_>) -> Result<Vec<Written>> {
+    let mut attempt = 1;
+    loop {
+        match attempt_once(context, grant, work).await {
+            Ok(written) => return Ok(written),
+            Err(WriteFailure::Refused(error)) => return Err(error),
+            Err(WriteFailure::Raced(error)) if attempt >= ATTEMPTS_MAX => return Err(error),
+            Err(WriteFailure::Raced(_)) => {
+                let jitter_ms = rand::random_range(0..10 * u64::from(attempt));
+                tokio::time::sleep(Duration::from_millis(jitter_ms)).await;
+                attempt += 1;
+            }
+        }
+    }
+}
+
+async fn attempt_once(
+    context: &Context,
+    grant: &Grant,
+    work: &Work<'_>,
+) -> std::result::Result<Vec<Written>, WriteFailure> {
+    let mut builder = Builder { context, work, now: to_millisecond(Utc::now()), writes: Vec::new(), written: Vec::new() };
+    let to_lock: Vec<usize> =
+        (0..).zip(work.changes).filter(|(_, change)| change.intent != Intent::Create).map(|(n, _)| n).collect();
+    let mut transaction = context.store.transaction(grant, scope(work.changes)).await?;
+    let keys: Vec<(ResourceType, Id)> = to_lock
+        .iter()
+        .filter_map(|&position| work.changes.get(position))
+        .map(|change| (change.resource_type, change.id.clone()))
+        .collect();
+    let locked = transaction.lock(&keys).await?;
+    let built = builder.build_all(&to_lock, locked);
+    let Builder { writes, written, .. } = builder;
+    if let Err(error) = built {
+        transaction.roll_back().await;
+        return Err(error.into());
+    }
+    if let Some(after) = work.after {
+        transaction.stage(&writes, work.receipt).await?;
+        if let Err(error) = after.run(transaction.reader()).await {
+            transaction.roll_back().await;
+            return Err(error.into());
+        }
+    }
+    let staged = work.after.is_some();
+    let (writes, receipt) = if staged { (&[][..], None) } else { (&writes[..], work.receipt) };
+    transaction.commit_changes(writes, receipt).await?;
+    Ok(written)
+}
+
+/// The compartments that a transaction will touch, as far as they are known before it starts.
+fn scope(changes: &[Change]) -> Scope {
+    let mut compartments = Vec::with_capacity(changes.len());
+    for change in changes {
+        let home = change.home.clone().unwrap_or_else(|| Place::of(change.resource_type, &change.id).compartment().clone());
+        compartments.push(home.as_str().to_owned());
+    }
+    compartments.sort_unstable();
+    compartments.dedup();
+    Scope { compartments }
+}
+
+/// Builds the versions of one attempt.
+struct Builder<'a> {
+    context: &'a Context,
+    work: &'a Work<'a>,
+    now: DateTime<Utc>,
+    writes: Vec<Write>,
+    written: Vec<Written>,
+}
+
+impl Builder<'_> {
+    /// `locked`: what was found for the changes at the positions `to_lock`.
+    fn build_all(&mut self, to_lock: &[usize], locked: Vec<Option<Stored>>) -> Result<()> {
+        let mut found = to_lock.iter().zip(locked).peekable();
+        for (position, change) in self.work.changes.iter().enumerate() {
+            let current = found.next_if(|(at, _)| **at == position).and_then(|(_, current)| current);
+            self.build(position, change, current).map_err(|error| change.at(error))?;
+        }
+        Ok(())
+    }
+
+    fn build(&mut self, position: usize, change: &Change, current: Option<Stored>) -> Result<()> {
+        check(change.precondition, current.as_ref())?;
+        let exists = current.as_ref().is_some_and(|current| current.body.is_some());
+        let (resource_type, id) = (change.resource_type, change.id.clone());
+        if change.intent == Intent::Delete && !exists {
+            let version = current.map(|current| (current.version_id, current.last_updated));
+            self.written.push(Written { resource_type, id, version, created: false, body: None });
+            return Ok(());
+        }
+        let version_id = current.as_ref().map_or(VersionId::FIRST, |current| current.version_id.next());
+        // A clock that was set back must not put a version before the one it follows.
+        let last_updated = current.as_ref().map_or(self.now, |current| self.now.max(current.last_updated));
+        let claims_id = current.is_none()
+            && change.intent == Intent::Put
+            && resource_type != ResourceType::PATIENT
+            && in_patient_compartment(resource_type);
+        let (version, body) = match change.intent {
+            Intent::Delete => (self.deletion(change, current.as_ref(), version_id, last_updated)?, None),
+            Intent::Create | Intent::Put => self.version(position, change, version_id, last_updated)?,
+        };
+        let previous = current.map(|current| self.previous(current)).transpose()?;
+        self.writes.push(Write { version, previous, claims_id });
+        let version = Some((version_id, last_updated));
+        self.written.push(Written { resource_type, id, version, created: !exists, body });
+        Ok(())
+    }
+
+    fn version(
+        &self,
+        position: usize,
+        change: &Change,
+        version_id: VersionId,
+        last_updated: DateTime<Utc>,
+    ) -> Result<(NewVersion, Option<Vec<u8>>)> {
+        let mut resource = (self.work.resource)(position)?;
+        resource.stamp(&change.id, version_id, last_updated);
+        let residence = resource.residence(&change.id, self.context.own_base.as_deref());
+        let json = resource.to_bytes();
+        let version = NewVersion {
+            resource_type: change.resource_type,
+            id: change.id.clone(),
+            compartment: residence.home,
+            version_id,
+            last_updated,
+            method: if change.intent == Intent::Create { "POST" } else { "PUT" },
+            body: Some(self.context.store.encode(&json)?),
+            members: residence.members,
+            identifiers: identifiers(&resource),
+        };
+        Ok((version, self.work.keep_bodies.then_some(json)))
+    }
+
+    fn deletion(
+        &self,
+        change: &Change,
+        current: Option<&Stored>,
+        version_id: VersionId,
+        last_updated: DateTime<Utc>,
+    ) -> Result<NewVersion> {
+        let current = current.ok_or_else(|| Error::internal("there is nothing to delete"))?;
+        Ok(NewVersion {
+            resource_type: change.resource_type,
+            id: change.id.clone(),
+            compartment: current.compartment.clone(),
+            version_id,
+            last_updated,
+            method: "DELETE",
+            body: None,
+            members: Vec::new(),
+            identifiers: Vec::new(),
+        })
+    }
+
+    /// What the current version left beside its own row, read from its body.
+    fn previous(&self, current: Stored) -> Result<Previous> {
+        let (members, identifiers) = match &current.body {
+            None => (Vec::new(), Vec::new()),
+            Some(body) => {
+                let resource = Resource::read(body, 0..body.len(), usize::MAX).map_err(Error::internal)?;
+                let residence = resource.residence(&current.id, self.context.own_base.as_deref());
+                (residence.members, identifiers(&resource))
+            }
+        };
+        let Stored { compartment, version_id, .. } = current;
+        Ok(Previous { compartment, version_id, members, identifiers })
+    }
+}
+
+fn identifiers(resource: &Resource) -> Vec<Identifier> {
+    if !Identifier::is_kept_for(resource.resource_type()) {
+        return Vec::new();
+    }
+    let own = |(system, value): (&str, &str)| Identifier { system: system.to_owned(), value: value.to_owned() };
+    resource.identifiers().into_iter().map(own).collect()
+}
+
+/// Whether the write may happen to what is there now. A deleted resource counts as absent.
+fn check(precondition: Precondition, current: Option<&Stored>) -> Result<()> {
+    let current = current.filter(|current| current.body.is_some());
+    let (holds, header) = match precondition {
+        Precondition::None => return Ok(()),
+        Precondition::Never => (false, "http.if-match"),
+        Precondition::Version(version) => (current.is_some_and(|current| current.version_id == version), "http.if-match"),
+        Precondition::Exists => (current.is_some(), "http.if-match"),
+        Precondition::Absent => (current.is_none(), "http.if-none-match"),
+    };
+    if holds {
+        return Ok(());
+    }
+    let now = match current {
+        Some(current) => format!("the current version is {}", current.version_id),
+        None => "there is no current version".to_owned(),
+    };
+    let message = format!("The condition does not hold: {now}. Read the resource again, then decide.");
+    Err(Error::new(Kind::PreconditionFailed, message).at(header))
+}

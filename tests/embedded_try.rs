@@ -1,3 +1,0 @@
-//! Temporary trial.
-#[path = "it/embedded.rs"]
-mod embedded;
