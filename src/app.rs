@@ -1,1 +1,128 @@
-//! (to be written)
+//! The composition root: settings become a database, a store, interactions and an HTTP server.
+
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::http::{self, State};
+use crate::interaction::mint::Minter;
+use crate::interaction::{Context, Limits};
+use crate::store::embedded::Role;
+use crate::store::{Database, Store};
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::Compress;
+use actix_web::{App, HttpServer, web};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a server on Citus looks where the shards are.
+const REFRESH_EVERY: Duration = Duration::from_secs(30);
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database and what works on it, without HTTP: enough for the command line.
+pub struct Engine {
+    pub context: Arc<Context>,
+    database: Database,
+}
+
+impl Engine {
+    pub async fn open(settings: &Settings, role: Role, progress: impl Fn(&str) + Send + Sync) -> Result<Engine> {
+        let database = Database::open(settings, role, &progress).await?;
+        let store = Store::open(&database, settings, &progress).await?;
+        let limits = Limits {
+            json_depth_max: settings.json_depth_max,
+            bundle_entries_max: settings.bundle_entries_max,
+            batch_concurrency: settings.batch_concurrency,
+            page_count_default: settings.page_count_default,
+            page_count_max: settings.page_count_max,
+        };
+        let own_base = settings.base_url.as_ref().map(|base| base.as_str().to_owned());
+        let context = Context { store, limits, minter: Minter::default(), own_base };
+        Ok(Engine { context: Arc::new(context), database })
+    }
+
+    pub async fn close(self) -> Result<()> {
+        self.context.store.close();
+        self.database.close().await
+    }
+}
+
+/// A server that is listening.
+pub struct Application {
+    engine: Engine,
+    server: Server,
+    state: web::Data<State>,
+    pub address: SocketAddr,
+}
+
+/// Stops a running server from elsewhere.
+pub struct Stopper {
+    state: web::Data<State>,
+    handle: ServerHandle,
+}
+
+impl Stopper {
+    /// Not ready from now on; what is under way may end within the time that the settings give.
+    pub async fn stop(self) {
+        self.state.drain();
+        self.handle.stop(true).await;
+    }
+}
+
+impl Application {
+    /// Opens the database and starts to listen. Port 0 takes a free one.
+    pub async fn build(settings: &Settings, progress: impl Fn(&str) + Send + Sync) -> Result<Application> {
+        let engine = Engine::open(settings, Role::Owner, progress).await?;
+        let state = State::new(Arc::clone(&engine.context), settings, tokio::runtime::Handle::current());
+        let state = web::Data::new(state);
+        let shared = state.clone();
+        let server = HttpServer::new(move || {
+            App::new().app_data(shared.clone()).wrap(Compress::default()).configure(http::routes)
+        });
+        let listen = settings.listen;
+        let bound = server
+            .workers(settings.http_workers)
+            .client_request_timeout(HEAD_TIMEOUT)
+            .shutdown_timeout(settings.shutdown.as_secs())
+            .disable_signals()
+            .bind(listen);
+        let bound = match bound {
+            Ok(bound) => bound,
+            Err(fault) => {
+                engine.close().await?;
+                let message = format!(
+                    "Cannot listen on {listen}: {fault}. Stop what uses it, or set BRASA_LISTEN to another address."
+                );
+                return Err(Error::invalid(message));
+            }
+        };
+        let address = bound.addrs().first().copied().unwrap_or(listen);
+        Ok(Application { engine, server: bound.run(), state, address })
+    }
+
+    pub fn stopper(&self) -> Stopper {
+        Stopper { state: self.state.clone(), handle: self.server.handle() }
+    }
+
+    pub fn on_citus(&self) -> bool {
+        self.engine.context.store.on_citus()
+    }
+
+    /// Serves until it is stopped, then closes the database's connections and the embedded database.
+    pub async fn run(self) -> Result<()> {
+        let context = Arc::clone(&self.engine.context);
+        let refresh = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(REFRESH_EVERY).await;
+                if let Err(error) = context.store.refresh().await {
+                    tracing::warn!(cause = error.cause.as_deref(), "could not read where the shards are");
+                }
+            }
+        });
+        let served = self.server.await;
+        refresh.abort();
+        drop(self.state);
+        self.engine.close().await?;
+        served.map_err(Error::internal)
+    }
+}

@@ -74,10 +74,9 @@ impl Kind {
             Kind::NotFound => "not-found",
             Kind::Gone => "deleted",
             Kind::Conflict | Kind::PreconditionFailed => "conflict",
-            Kind::UnsupportedMediaType
-            | Kind::NotAcceptable
-            | Kind::MethodNotAllowed
-            | Kind::NotSupported => "not-supported",
+            Kind::UnsupportedMediaType | Kind::NotAcceptable | Kind::MethodNotAllowed | Kind::NotSupported => {
+                "not-supported"
+            }
             Kind::TooLarge => "too-long",
             Kind::Forbidden => "forbidden",
             Kind::Busy { .. } => "transient",

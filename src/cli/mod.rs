@@ -1,5 +1,78 @@
 //! The subcommands of `brasa`.
 
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+mod health;
+mod serve;
+
+use crate::config::Settings;
+use crate::error::Error;
+use crate::telemetry;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A FHIR R4 server that keeps each patient's record on one shard.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve FHIR over HTTP; without BRASA_DATABASE_URL on a PostgreSQL of its own.
+    Serve {
+        /// Where to listen (BRASA_LISTEN).
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: Option<String>,
+        /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
+        #[arg(long, value_name = "FOLDER")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Ask a running server whether it lives; for probes.
+    Health {
+        /// Ask whether it can serve instead.
+        #[arg(long)]
+        ready: bool,
+    },
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(fault) => return failed(&Error::internal(fault)),
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Serve { listen, data_dir } => serve::run(&settings(listen, data_dir)?).await,
+        Command::Health { ready } => health::run(&settings(None, None)?, ready).await,
+    }
+}
+
+/// The settings of the environment with the flags over them; from here on, faults are also logged.
+fn settings(listen: Option<String>, data_dir: Option<PathBuf>) -> Result<Settings, Error> {
+    let mut flags = Vec::new();
+    flags.extend(listen.map(|listen| ("BRASA_LISTEN", listen)));
+    flags.extend(data_dir.map(|folder| ("BRASA_DATA_DIR", folder.to_string_lossy().into_owned())));
+    let settings = Settings::load_with(&flags).map_err(|fault| Error::invalid(fault.to_string()))?;
+    telemetry::start(&settings).map_err(Error::internal)?;
+    Ok(settings)
+}
+
+/// Tells the operator what went wrong, the cause included: this is not a client.
+#[allow(clippy::print_stderr)]
+fn failed(error: &Error) -> ExitCode {
+    eprintln!("brasa: {}", error.message);
+    if let Some(cause) = &error.cause {
+        eprintln!("       {cause}");
+    }
+    ExitCode::FAILURE
 }

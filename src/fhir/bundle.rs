@@ -57,7 +57,8 @@ impl Bundle {
             }
             parser.each_item(|parser, position| {
                 if position >= entries_max {
-                    let message = format!("A Bundle of more than {entries_max} entries is not read here. Send several.");
+                    let message =
+                        format!("A Bundle of more than {entries_max} entries is not read here. Send several.");
                     return Err(Invalid { expression: "Bundle.entry".to_owned(), ..Invalid::bound(message) });
                 }
                 entries.push(read_entry(parser, position)?);

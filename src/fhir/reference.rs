@@ -56,11 +56,8 @@ mod tests {
     #[test]
     fn references_are_told_apart_by_their_form() {
         let base = Some("http://localhost:8000/fhir");
-        let patient = |version| Target::Local {
-            resource_type: ResourceType::PATIENT,
-            id: Id::parse("1").unwrap(),
-            version,
-        };
+        let patient =
+            |version| Target::Local { resource_type: ResourceType::PATIENT, id: Id::parse("1").unwrap(), version };
         assert_eq!(Target::parse("Patient/1", base), patient(None));
         assert_eq!(Target::parse("Patient/1/_history/2", base), patient(Some("2")));
         assert_eq!(Target::parse("http://localhost:8000/fhir/Patient/1", base), patient(None));

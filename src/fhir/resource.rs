@@ -41,7 +41,10 @@ impl Resource {
         };
         let resource_type = match object.get("resourceType") {
             Some(Json::String(name)) => ResourceType::parse(name).ok_or_else(|| {
-                Invalid::structure("resourceType", "This is not one of R4's resource types. <https://hl7.org/fhir/R4/resourcelist.html>")
+                Invalid::structure(
+                    "resourceType",
+                    "This is not one of R4's resource types. <https://hl7.org/fhir/R4/resourcelist.html>",
+                )
             })?,
             Some(_) => return Err(Invalid::structure("resourceType", "A resource type is a string.")),
             None => return Err(Invalid::structure("resourceType", "A resource says its type in `resourceType`.")),
@@ -201,7 +204,9 @@ mod tests {
     fn what_names_no_patient_lives_by_itself_and_a_patient_is_its_own_home() {
         let lone = resource(r#"{"resourceType":"Observation","subject":{"reference":"Group/g"}}"#);
         assert_eq!(lone.residence(&id("o"), None).home.as_str(), "Observation/o");
-        let patient = resource(r#"{"resourceType":"Patient","link":[{"other":{"reference":"Patient/q"}},{"other":{"reference":"Patient/p"}}]}"#);
+        let patient = resource(
+            r#"{"resourceType":"Patient","link":[{"other":{"reference":"Patient/q"}},{"other":{"reference":"Patient/p"}}]}"#,
+        );
         let residence = patient.residence(&id("p"), None);
         assert_eq!((residence.home.as_str(), residence.members), ("p", vec![id("q")]));
     }

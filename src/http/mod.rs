@@ -1,1 +1,68 @@
-//! (to be written)
+//! The only room with actix-web: addresses, headers, bodies under their limits, and errors as OperationOutcomes.
+
+mod base;
+mod body;
+mod fhir;
+mod health;
+mod negotiate;
+mod respond;
+
+use crate::config::{BaseUrl, Settings};
+use crate::interaction::Context;
+use actix_web::web;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// Bodies are counted in pieces of this many bytes against the bound on all of them.
+const BODY_PIECE_BYTES: usize = 1024;
+
+/// What every handler works with.
+pub struct State {
+    pub context: Arc<Context>,
+    /// Where interactions run: not on the thread that reads the sockets, and not ended when a client goes away.
+    runtime: Handle,
+    base_url: Option<BaseUrl>,
+    /// The host names that a request may be addressed to when no base address is configured.
+    listen_host: String,
+    body_bytes_max: usize,
+    bodies: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    draining: AtomicBool,
+}
+
+impl State {
+    pub fn new(context: Arc<Context>, settings: &Settings, runtime: Handle) -> State {
+        State {
+            context,
+            runtime,
+            base_url: settings.base_url.clone(),
+            listen_host: settings.listen.ip().to_string(),
+            body_bytes_max: settings.body_bytes_max,
+            bodies: Arc::new(Semaphore::new(settings.bodies_in_flight_bytes_max / BODY_PIECE_BYTES)),
+            requests: Arc::new(Semaphore::new(settings.requests_in_flight_max)),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on the server says that it is not ready, while what is under way ends.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// Every address of the server.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config
+        .route("/", web::get().to(health::front))
+        .route("/health", web::get().to(health::health))
+        .route("/health", web::head().to(health::health))
+        .route("/ready", web::get().to(health::ready))
+        .route("/ready", web::head().to(health::ready))
+        .default_service(web::route().to(fhir::any));
+}

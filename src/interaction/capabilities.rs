@@ -34,7 +34,8 @@ pub fn answer(request: &Request) -> Result<Response> {
         .with("resource", Json::Array(resources.collect()))
         .with("interaction", codes(OF_SYSTEM));
     let software = Object::new().with_str("name", "Brasa").with_str("version", env!("CARGO_PKG_VERSION"));
-    let implementation = Object::new().with_str("description", "Brasa, a FHIR R4 server").with_str("url", &request.base);
+    let implementation =
+        Object::new().with_str("description", "Brasa, a FHIR R4 server").with_str("url", &request.base);
     let statement = Object::new()
         .with_str("resourceType", "CapabilityStatement")
         .with_str("status", "active")

@@ -62,9 +62,9 @@ fn window(context: &Context, request: &Request) -> Result<HistoryWindow> {
     };
     let count = match request.parameter("_count")? {
         None => context.limits.page_count_default,
-        Some(text) => text.parse::<u32>().map_err(|_| {
-            Error::invalid("A whole number from 0 on was expected here.").at("_count")
-        })?,
+        Some(text) => text
+            .parse::<u32>()
+            .map_err(|_| Error::invalid("A whole number from 0 on was expected here.").at("_count"))?,
     };
     let since = date("_since")?.map(|interval| interval.start);
     Ok(HistoryWindow { since, at: date("_at")?, count: count.min(context.limits.page_count_max) })

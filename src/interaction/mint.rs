@@ -74,10 +74,7 @@ mod tests {
         let ids: Vec<Id> = (0..100_000).map(|_| minter.id(ResourceType::OBSERVATION, Some(&patient))).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
         assert_eq!(ids[0].as_str().len(), ALONE_LENGTH + 1 + SUFFIX_LENGTH);
-        assert_eq!(
-            Place::of(ResourceType::OBSERVATION, &ids[0]),
-            Place::Likely(Compartment::of_patient(&patient))
-        );
+        assert_eq!(Place::of(ResourceType::OBSERVATION, &ids[0]), Place::Likely(Compartment::of_patient(&patient)));
     }
 
     #[test]

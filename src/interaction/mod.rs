@@ -13,6 +13,8 @@ pub mod route;
 mod update;
 mod write;
 
+pub use bundle::form_urlencoded;
+
 use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
@@ -57,6 +59,11 @@ pub async fn handle_with_receipt(context: &Context, request: &Request, receipt: 
         Interaction::Bundle => bundle::answer(context, &grant, request, receipt).await,
         _ => single(context, &grant, request, receipt).await,
     }
+}
+
+/// Whether the database answers.
+pub async fn ping(context: &Context) -> Result<()> {
+    context.store.ping().await
 }
 
 /// Whether the piece with this receipt is stored already.

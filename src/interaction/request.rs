@@ -120,8 +120,10 @@ impl Conditions {
     pub fn refuse_if_none_exist(&self) -> Result<()> {
         match &self.if_none_exist {
             None => Ok(()),
-            Some(_) => Err(Error::not_supported("Conditional create is not supported yet; create without If-None-Exist.")
-                .at("http.if-none-exist")),
+            Some(_) => {
+                Err(Error::not_supported("Conditional create is not supported yet; create without If-None-Exist.")
+                    .at("http.if-none-exist"))
+            }
         }
     }
 }

@@ -11,6 +11,8 @@ pub struct Response {
     pub status: u16,
     /// JSON, as stored or freshly written.
     pub body: Option<Vec<u8>>,
+    /// The body is an OperationOutcome about what was done, not what was asked for.
+    pub is_outcome: bool,
     pub version: Option<VersionId>,
     pub last_modified: Option<DateTime<Utc>>,
     /// `Type/id/_history/version`, relative to the base.
@@ -25,6 +27,7 @@ impl Response {
             version: Some(stored.version_id),
             last_modified: Some(stored.last_updated),
             body: stored.body,
+            is_outcome: false,
             location: None,
         }
     }

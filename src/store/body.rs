@@ -77,7 +77,8 @@ impl Codec {
     pub fn encode(&self, json: &[u8]) -> Result<EncodedBody> {
         let number = self.writes_with.read().map_err(Error::internal)?;
         let Some(number) = *number else { return Ok(EncodedBody(json.to_vec())) };
-        let dictionary = self.dictionary(number).ok_or_else(|| Error::internal("the dictionary to write with is lost"))?;
+        let dictionary =
+            self.dictionary(number).ok_or_else(|| Error::internal("the dictionary to write with is lost"))?;
         let compressed = COMPRESSOR.with_borrow_mut(|slot| {
             let compressor = match slot {
                 Some(compressor) => compressor,

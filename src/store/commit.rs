@@ -15,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
 use chrono::{DateTime, Utc};
+use deadpool_postgres::ClientWrapper;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use tokio_postgres::types::ToSql;
@@ -127,11 +128,11 @@ impl<'a> Transaction<'a> {
         order.sort_by_key(|&position| keys.get(position));
         let mut locked = vec![None; keys.len()];
         for chunk in order.chunks(PIPELINE_LENGTH) {
-            let wanted = chunk.iter().filter_map(|&position| Some((position, keys.get(position)?)));
-            let answers = wanted.map(|(position, (resource_type, id))| async move {
-                (position, this.lock_one(*resource_type, id).await)
-            });
-            for (position, found) in join_all(answers).await {
+            let mut answers = Vec::with_capacity(chunk.len());
+            for (resource_type, id) in chunk.iter().filter_map(|&position| keys.get(position)) {
+                answers.push(this.lock_one(*resource_type, id));
+            }
+            for (&position, found) in chunk.iter().zip(join_all(answers).await) {
                 if let Some(slot) = locked.get_mut(position) {
                     *slot = found?;
                 }
@@ -140,7 +141,11 @@ impl<'a> Transaction<'a> {
         Ok(locked)
     }
 
-    async fn lock_one(&self, resource_type: ResourceType, id: &Id) -> std::result::Result<Option<Stored>, WriteFailure> {
+    async fn lock_one(
+        &self,
+        resource_type: ResourceType,
+        id: &Id,
+    ) -> std::result::Result<Option<Stored>, WriteFailure> {
         let place = Place::of(resource_type, id);
         if let Some(found) = self.lock_at(resource_type, id, place.compartment()).await? {
             return Ok(Some(found));
@@ -260,6 +265,18 @@ impl Operation {
     fn new(sql: &str, parameters: Vec<Box<dyn ToSql + Sync + Send>>) -> Self {
         Operation { sql: sql.to_owned(), parameters, changes: None }
     }
+
+    async fn execute(
+        &self,
+        client: &ClientWrapper,
+        prepared: tokio_postgres::Statement,
+    ) -> std::result::Result<u64, tokio_postgres::Error> {
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::with_capacity(self.parameters.len());
+        for parameter in &self.parameters {
+            parameters.push(&**parameter);
+        }
+        client.execute(&prepared, &parameters).await
+    }
 }
 
 macro_rules! owned {
@@ -275,15 +292,10 @@ async fn run_in(connection: &Connection, operations: &[Operation], phase: Phase)
     for chunk in operations.chunks(PIPELINE_LENGTH) {
         let sent = connection.within(phase, async {
             let client = connection.client()?;
-            let mut prepared = Vec::with_capacity(chunk.len());
+            let mut answers = Vec::with_capacity(chunk.len());
             for operation in chunk {
-                prepared.push(client.prepare_cached(&operation.sql).await?);
+                answers.push(operation.execute(client, client.prepare_cached(&operation.sql).await?));
             }
-            let answers = chunk.iter().zip(&prepared).map(|(operation, statement)| {
-                let parameters: Vec<&(dyn ToSql + Sync)> =
-                    operation.parameters.iter().map(|parameter| &**parameter as &(dyn ToSql + Sync)).collect();
-                async move { client.execute(statement, &parameters).await }
-            });
             let mut changed = Vec::with_capacity(chunk.len());
             for answer in join_all(answers).await {
                 changed.push(answer?);
@@ -291,7 +303,8 @@ async fn run_in(connection: &Connection, operations: &[Operation], phase: Phase)
             Ok(changed)
         });
         let changed = sent.await?;
-        let as_expected = chunk.iter().zip(&changed).all(|(operation, rows)| operation.changes.is_none_or(|n| n == *rows));
+        let as_expected =
+            chunk.iter().zip(&changed).all(|(operation, rows)| operation.changes.is_none_or(|n| n == *rows));
         if !as_expected {
             return Err(Failure::Other(Error::internal("a locked version was not the one that was written over")));
         }
@@ -411,9 +424,8 @@ fn new_members(write: &Write) -> Vec<Row> {
 
 fn new_identifiers(write: &Write) -> Vec<Row> {
     let Write { version, previous, .. } = write;
-    let is_new = |identifier: &&Identifier| {
-        previous.as_ref().is_none_or(|previous| !previous.identifiers.contains(identifier))
-    };
+    let is_new =
+        |identifier: &&Identifier| previous.as_ref().is_none_or(|previous| !previous.identifiers.contains(identifier));
     let rows = version.identifiers.iter().filter(is_new).map(|identifier| {
         let key = identifier.key(version.resource_type);
         let (type_name, id) = (version.resource_type.as_str(), version.id.as_str().to_owned());

@@ -124,16 +124,8 @@ impl Reader<'_> {
     ) -> Result<Vec<Stored>> {
         let home = self.home_of(resource_type, id).await?;
         let (since, start, end, count) = (window.since(), window.start(), window.end(), i64::from(window.count));
-        let parameters: [&(dyn ToSql + Sync); 8] = [
-            &home.as_str(),
-            &resource_type.as_str(),
-            &id.as_str(),
-            &before_version,
-            &since,
-            &start,
-            &end,
-            &count,
-        ];
+        let parameters: [&(dyn ToSql + Sync); 8] =
+            [&home.as_str(), &resource_type.as_str(), &id.as_str(), &before_version, &since, &start, &end, &count];
         let rows = self.query(home.as_str(), HISTORY_OF_INSTANCE, &parameters).await?;
         let mut versions = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -180,7 +172,8 @@ impl Reader<'_> {
     }
 
     async fn version_of(&self, row: &Row) -> Result<Stored> {
-        let resource_type = ResourceType::parse(row.get("type")).ok_or_else(|| Error::internal("a row of an unknown type"))?;
+        let resource_type =
+            ResourceType::parse(row.get("type")).ok_or_else(|| Error::internal("a row of an unknown type"))?;
         let id = Id::parse(row.get("id")).map_err(Error::internal)?;
         self.stored(resource_type, id, Compartment::from_stored(row.get("compartment")), row).await
     }

@@ -15,7 +15,7 @@ mod distribution {
 }
 
 /// Held while migrating, so that servers that start together take turns. The number only has to be Brasa's own.
-const LOCK: i64 = 0x6272_6173_61;
+const LOCK: i64 = 0x0062_7261_7361;
 
 /// Whether the database has the Citus extension; makes it where the server was started with Citus loaded, or where
 /// `demanded`.

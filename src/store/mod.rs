@@ -2,6 +2,7 @@
 
 pub mod body;
 mod commit;
+mod database;
 mod dictionary;
 pub mod embedded;
 mod history;
@@ -15,6 +16,7 @@ pub mod sqlstate;
 pub mod statement;
 
 pub use commit::{NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
+pub use database::Database;
 pub use dictionary::SAMPLES_MAX;
 pub use history::{HistoryKey, HistoryScope, HistoryWindow};
 pub use identifier::Identifier;
@@ -38,7 +40,8 @@ pub struct Store {
 impl Store {
     /// Connects, migrates, and on Citus distributes the tables and learns where the shards are. `progress` gets a
     /// sentence for people at each step that can take a while.
-    pub async fn open(config: tokio_postgres::Config, settings: &Settings, progress: impl Fn(&str)) -> Result<Store> {
+    pub async fn open(database: &Database, settings: &Settings, progress: impl Fn(&str)) -> Result<Store> {
+        let config = database.config.clone();
         let node_settings =
             NodeSettings { connections_max: settings.pool_connections_max, deadline: settings.database_deadline };
         let plain = Nodes::new(config.clone(), node_settings.clone(), false)?;
@@ -100,7 +103,9 @@ impl Store {
                 // Another server may have trained one since this one started.
                 self.load_dictionaries().await?;
                 self.codec.decode(body).map_err(|_| {
-                    Error::internal(format!("a stored body needs dictionary {number}, which the database does not have"))
+                    Error::internal(format!(
+                        "a stored body needs dictionary {number}, which the database does not have"
+                    ))
                 })
             }
             Err(body::Undecodable::Damaged) => Err(Error::internal("a stored body is damaged")),

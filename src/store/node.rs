@@ -4,8 +4,8 @@ use super::sqlstate::{Failure, Phase, classify, deadline_passed};
 use super::statement::Statement;
 use crate::error::{Error, Result};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
@@ -59,11 +59,9 @@ impl Node {
             return Err(Failure::NodeDown(Error::busy(1).caused_by("the node failed a moment ago and is left alone")));
         }
         match self.pool.get().await {
-            Ok(object) => Ok(Connection {
-                object: Some(object),
-                node: Arc::clone(self),
-                broken: AtomicBool::new(false),
-            }),
+            Ok(object) => {
+                Ok(Connection { object: Some(object), node: Arc::clone(self), broken: AtomicBool::new(false) })
+            }
             Err(deadpool_postgres::PoolError::Backend(fault)) => Err(self.noted(classify(&fault, Phase::Statement))),
             Err(deadpool_postgres::PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
                 Err(Failure::Other(Error::busy(1).caused_by("every connection of the pool is in use")))
@@ -107,7 +105,11 @@ impl Connection {
         self.broken.store(false, Ordering::Relaxed);
     }
 
-    pub async fn query(&self, statement: Statement, parameters: Parameters<'_>) -> std::result::Result<Vec<Row>, Failure> {
+    pub async fn query(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> std::result::Result<Vec<Row>, Failure> {
         self.within(Phase::Statement, async {
             let client = self.client()?;
             let prepared = client.prepare_cached(statement.sql).await?;

@@ -80,12 +80,14 @@ impl Nodes {
     /// Reads where the shards are. On a Citus cluster only. A step that may be repeated at any time.
     pub async fn reload(&self) -> Result<()> {
         let connection = self.coordinator.connect().await.map_err(Failure::into_error)?;
-        let rows = connection.within(Phase::Statement, async { Ok(connection.client()?.query(PLACEMENTS, &[]).await?) });
+        let rows =
+            connection.within(Phase::Statement, async { Ok(connection.client()?.query(PLACEMENTS, &[]).await?) });
         let rows = rows.await.map_err(Failure::into_error)?;
         let mut addresses: Vec<(String, u16)> = Vec::new();
         let mut shards = Vec::with_capacity(rows.len());
         for row in &rows {
-            let address = (row.get::<_, String>("nodename"), u16::try_from(row.get::<_, i32>("nodeport")).unwrap_or(5432));
+            let address =
+                (row.get::<_, String>("nodename"), u16::try_from(row.get::<_, i32>("nodeport")).unwrap_or(5432));
             let node = addresses.iter().position(|known| *known == address).unwrap_or(addresses.len());
             if node == addresses.len() {
                 addresses.push(address);
@@ -95,7 +97,9 @@ impl Nodes {
         }
         let map = ShardMap::new(shards);
         if !hash_agrees(&connection, &map).await? {
-            tracing::warn!("the hash of this Citus is not the expected one: every statement goes through the coordinator");
+            tracing::warn!(
+                "the hash of this Citus is not the expected one: every statement goes through the coordinator"
+            );
             return Ok(());
         }
         self.install(map, addresses)
@@ -157,11 +161,11 @@ const HASH_CHECK: &str = include_str!("../../sql/citus/statements/hash_check.sql
 
 /// Whether this program and Citus agree on the shard of a few hundred values.
 async fn hash_agrees(connection: &Connection, map: &ShardMap) -> Result<bool> {
-    let values: Vec<String> = (0..HASH_CHECKS).map(|n| format!("{}/{n}", "x".repeat(usize::try_from(n % 40).unwrap_or(0)))).collect();
-    let rows = connection.within(Phase::Statement, async { Ok(connection.client()?.query(HASH_CHECK, &[&values]).await?) });
+    let values: Vec<String> =
+        (0..HASH_CHECKS).map(|n| format!("{}/{n}", "x".repeat(usize::try_from(n % 40).unwrap_or(0)))).collect();
+    let rows =
+        connection.within(Phase::Statement, async { Ok(connection.client()?.query(HASH_CHECK, &[&values]).await?) });
     let rows = rows.await.map_err(Failure::into_error)?;
     let theirs: HashMap<String, i64> = rows.iter().map(|row| (row.get("value"), row.get("shardid"))).collect();
-    Ok(values.iter().all(|value| {
-        map.shard_of(value).is_some_and(|shard| theirs.get(value) == Some(&shard.id))
-    }))
+    Ok(values.iter().all(|value| map.shard_of(value).is_some_and(|shard| theirs.get(value) == Some(&shard.id))))
 }

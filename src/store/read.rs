@@ -1,9 +1,9 @@
 //! Reading versions: by id, by version, and where an id lives that does not tell.
 
+use super::Store;
 use super::node::{Connection, Parameters};
 use super::sqlstate::Failure;
 use super::statement::{FIND_HOME, FIND_RECEIPT, READ_CURRENT, READ_VERSION, Statement};
-use super::Store;
 use crate::auth::{Filter, Grant};
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
@@ -115,7 +115,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Runs a statement on the node that owns `value`, a value of the distribution column.
-    pub(super) async fn query(&self, value: &str, statement: Statement, parameters: Parameters<'_>) -> Result<Vec<Row>> {
+    pub(super) async fn query(
+        &self,
+        value: &str,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>> {
         if let Some(connection) = self.inside {
             return connection.query(statement, parameters).await.map_err(Failure::into_error);
         }

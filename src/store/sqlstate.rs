@@ -46,9 +46,9 @@ pub fn classify(fault: &PgError, phase: Phase) -> Failure {
     };
     let class = state.code().get(..2).unwrap_or_default();
     match (class, state) {
-        ("40", _) | (_, &SqlState::UNIQUE_VIOLATION) => {
-            Failure::Raced(Error::conflict("Others are writing the same resource. Read it again and repeat.").caused_by(cause))
-        }
+        ("40", _) | (_, &SqlState::UNIQUE_VIOLATION) => Failure::Raced(
+            Error::conflict("Others are writing the same resource. Read it again and repeat.").caused_by(cause),
+        ),
         (_, &SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED) => {
             Failure::Other(Error::busy(RETRY_AFTER_SECONDS).caused_by(cause))
         }

@@ -364,10 +364,7 @@ impl<'a> Parser<'a> {
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         let line_start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |position| position + 1);
         let column = 1 + String::from_utf8_lossy(before.get(line_start..).unwrap_or_default()).chars().count();
-        Invalid {
-            expression: self.expression(),
-            ..Invalid::syntax(format!("Line {line}, column {column}: {what}."))
-        }
+        Invalid { expression: self.expression(), ..Invalid::syntax(format!("Line {line}, column {column}: {what}.")) }
     }
 
     fn expression(&self) -> String {
@@ -422,8 +419,30 @@ mod tests {
     #[test]
     fn malformed_text_is_refused_with_line_and_column() {
         for text in [
-            "", "{", "[1,]", "{\"a\"}", "{\"a\":}", "01", "1.", "1e", "-", "tru", "\"\\x\"", "\"\\ud800\"", "\"a",
-            "[1 2]", "{\"a\":1 \"b\":2}", "nul", "1 2", "{a:1}", "\"\u{1}\"", "+1", ".5", "NaN", "[", "\"\\u12\"",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "01",
+            "1.",
+            "1e",
+            "-",
+            "tru",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"a",
+            "[1 2]",
+            "{\"a\":1 \"b\":2}",
+            "nul",
+            "1 2",
+            "{a:1}",
+            "\"\u{1}\"",
+            "+1",
+            ".5",
+            "NaN",
+            "[",
+            "\"\\u12\"",
         ] {
             let fault = fault(text);
             assert_eq!(fault.fault, Fault::Syntax, "{text}");

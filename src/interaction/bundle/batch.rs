@@ -3,24 +3,29 @@
 use super::super::request::Request;
 use super::super::response::Response;
 use super::super::{Context, single};
-use super::{entry_request, entry_response, returns, status_text};
+use super::{entry_request, returns, status_text, write_entry};
 use crate::auth::Grant;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::bundle::{Bundle, BundleWriter, Entry};
 use crate::fhir::json::{Json, Object};
 use crate::fhir::outcome::{Issue, outcome};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
 
 pub async fn answer(context: &Context, grant: &Grant, request: &Request, bundle: &Bundle) -> Result<Response> {
     let head = Object::new().with_str("resourceType", "Bundle").with_str("type", "batch-response");
     let mut writer = BundleWriter::new(&head);
-    let answers = stream::iter(bundle.entries.iter().enumerate())
-        .map(|(position, entry)| answer_entry(context, grant, request, position, entry))
-        .buffered(context.limits.batch_concurrency.max(1));
-    let mut answers = std::pin::pin!(answers);
-    while let Some((position, answer)) = answers.next().await {
+    let mut waiting = bundle.entries.iter().enumerate();
+    let mut running = FuturesOrdered::new();
+    loop {
+        while running.len() < context.limits.batch_concurrency.max(1)
+            && let Some((position, entry)) = waiting.next()
+        {
+            running.push_back(answer_entry(context, grant, request, position, entry));
+        }
+        let Some((position, answer)) = running.next().await else { break };
         match answer {
-            Ok(response) => write_entry(&mut writer, &response),
+            Ok(response) => write_entry(&mut writer, &response)?,
             Err(error) => write_refusal(&mut writer, &error.within(&format!("Bundle.entry[{position}]"))),
         }
     }
@@ -41,11 +46,6 @@ async fn answer_entry(
         Box::pin(single(context, grant, &request, None)).await
     };
     (position, answer.await)
-}
-
-fn write_entry(writer: &mut BundleWriter, response: &Response) {
-    let rest = Object::new().with("response", entry_response(response).into());
-    writer.entry(None, response.body.as_deref(), &rest);
 }
 
 fn write_refusal(writer: &mut BundleWriter, error: &Error) {

@@ -4,9 +4,11 @@ use super::form_urlencoded;
 use super::links::Links;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::Id;
 use crate::fhir::reference::Target;
 use crate::store::{Identifier, Reader};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use std::collections::BTreeMap;
 
 /// Searches under way at once for one Bundle.
@@ -22,18 +24,27 @@ pub fn is_conditional(text: &str) -> bool {
 
 /// Resolves each reference and notes what it found. None or several found fails the whole transaction.
 pub async fn resolve(reader: Reader<'_>, conditionals: &Conditionals, links: &mut Links) -> Result<()> {
-    let searches = stream::iter(conditionals).map(|(text, place)| async move {
-        resolve_one(reader, text).await.map(|found| (text, found)).map_err(|error| error.at(place.clone()))
-    });
-    let mut searches = std::pin::pin!(searches.buffer_unordered(SEARCHES_AT_ONCE));
-    while let Some(found) = searches.next().await {
-        let (text, (resource_type, id)) = found?;
+    let mut waiting = conditionals.iter();
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < SEARCHES_AT_ONCE
+            && let Some((text, place)) = waiting.next()
+        {
+            running.push(resolve_one(reader, text, place));
+        }
+        let Some(found) = running.next().await else { break };
+        let (text, resource_type, id) = found?;
         links.add_found(text, resource_type, id);
     }
     Ok(())
 }
 
-async fn resolve_one(reader: Reader<'_>, text: &str) -> Result<(ResourceType, crate::fhir::id::Id)> {
+async fn resolve_one<'t>(reader: Reader<'_>, text: &'t str, place: &str) -> Result<(&'t str, ResourceType, Id)> {
+    let found = search(reader, text).await.map_err(|error| error.at(place))?;
+    Ok((text, found.0, found.1))
+}
+
+async fn search(reader: Reader<'_>, text: &str) -> Result<(ResourceType, Id)> {
     let Target::Conditional { resource_type, query } = Target::parse(text, None) else {
         return Err(Error::internal("a reference was taken for a conditional one"));
     };
@@ -43,7 +54,9 @@ async fn resolve_one(reader: Reader<'_>, text: &str) -> Result<(ResourceType, cr
         (Some(id), None) => Ok((resource_type, id)),
         (None, _) => Err(Error::new(
             Kind::PreconditionFailed,
-            format!("This conditional reference finds no {resource_type}. Create it first, or in an entry of this Bundle."),
+            format!(
+                "This conditional reference finds no {resource_type}. Create it first, or in an entry of this Bundle."
+            ),
         )),
         (Some(_), Some(_)) => Err(Error::new(
             Kind::PreconditionFailed,
@@ -59,8 +72,10 @@ fn identifier(resource_type: ResourceType, query: &str) -> Result<(Option<String
         return Err(Error::not_supported("A conditional reference has one parameter, identifier."));
     };
     if name != "identifier" || !Identifier::is_kept_for(resource_type) {
-        let message = format!("A conditional reference to {resource_type} by {name} is not supported yet. \
-            Supported is identifier, for Patient and for types outside every patient's compartment.");
+        let message = format!(
+            "A conditional reference to {resource_type} by {name} is not supported yet. \
+            Supported is identifier, for Patient and for types outside every patient's compartment."
+        );
         return Err(Error::not_supported(message));
     }
     let (system, value) = match token.split_once('|') {

@@ -13,16 +13,11 @@ use super::response::Response;
 use super::route::{Interaction, route};
 use crate::auth::Grant;
 use crate::error::{Error, Result};
-use crate::fhir::bundle::{Bundle, Entry};
+use crate::fhir::bundle::{Bundle, BundleWriter, Entry};
 use crate::fhir::instant::to_instant;
-use crate::fhir::json::Object;
+use crate::fhir::json::{Object, parse};
 
-pub async fn answer(
-    context: &Context,
-    grant: &Grant,
-    request: &Request,
-    receipt: Option<&str>,
-) -> Result<Response> {
+pub async fn answer(context: &Context, grant: &Grant, request: &Request, receipt: Option<&str>) -> Result<Response> {
     let limits = context.limits;
     let bundle = Bundle::read(&request.body, limits.json_depth_max, limits.bundle_entries_max)?;
     match bundle.kind.as_deref() {
@@ -39,7 +34,9 @@ pub async fn answer(
 /// The request of an entry by the same grammar as HTTP's. Its faults point inside the entry.
 fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
     let Some(asked) = &entry.request else {
-        return Err(Error::invalid("An entry of a transaction or batch has a request with method and url.").at("request"));
+        return Err(
+            Error::invalid("An entry of a transaction or batch has a request with method and url.").at("request")
+        );
     };
     let missing = |name: &str| Error::invalid("This member is required.").at(format!("request.{name}"));
     let method = asked.method.as_deref().ok_or_else(|| missing("method"))?;
@@ -76,7 +73,24 @@ pub fn form_urlencoded(query: &str) -> Vec<(String, String)> {
         percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
     };
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| (decode(name), decode(value))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
+}
+
+/// Writes the answer to one entry. What a write has to say goes into the response, what was read is the resource.
+fn write_entry(writer: &mut BundleWriter, response: &Response) -> Result<()> {
+    let mut members = entry_response(response);
+    let resource = match &response.body {
+        Some(outcome) if response.is_outcome => {
+            members = members.with("outcome", parse(outcome, usize::MAX)?);
+            None
+        }
+        body => body.as_deref(),
+    };
+    writer.entry(None, resource, &Object::new().with("response", members.into()));
+    Ok(())
 }
 
 /// The `response` of an entry. <https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response>

@@ -2,7 +2,7 @@
 
 use super::super::request::Request;
 use super::super::route::Interaction;
-use super::super::write::{Change, Intent};
+use super::super::write::{BUILDS_BETWEEN_YIELDS, Change, Intent};
 use super::super::{Context, update};
 use super::conditional::{self, Conditionals, is_conditional};
 use super::entry_request;
@@ -45,11 +45,19 @@ pub fn place(position: usize) -> String {
 
 impl<'a> Plan<'a> {
     /// Reads every entry once, gives the ids, patients first, and resolves the conditional references.
-    pub async fn make(context: &Context, reader: Reader<'_>, outer: &'a Request, bundle: &'a Bundle) -> Result<Plan<'a>> {
+    pub async fn make(
+        context: &Context,
+        reader: Reader<'_>,
+        outer: &'a Request,
+        bundle: &'a Bundle,
+    ) -> Result<Plan<'a>> {
         let depth_max = context.limits.json_depth_max;
         let mut plan = Plan { steps: Vec::new(), links: Links::default(), depth_max, text: &outer.body };
         let mut conditionals = Conditionals::new();
         for (position, entry) in bundle.entries.iter().enumerate() {
+            if position % BUILDS_BETWEEN_YIELDS == BUILDS_BETWEEN_YIELDS - 1 {
+                tokio::task::yield_now().await;
+            }
             let step = plan.survey(outer, entry, position, &mut conditionals);
             plan.steps.push(step.map_err(|error| error.within(&place(position)))?);
         }
@@ -60,7 +68,13 @@ impl<'a> Plan<'a> {
     }
 
     /// Reads an entry's request and what of its resource decides the plan.
-    fn survey(&self, outer: &Request, entry: &'a Entry, position: usize, conditionals: &mut Conditionals) -> Result<Step<'a>> {
+    fn survey(
+        &self,
+        outer: &Request,
+        entry: &'a Entry,
+        position: usize,
+        conditionals: &mut Conditionals,
+    ) -> Result<Step<'a>> {
         let request = entry_request(outer, entry)?;
         request.conditions.refuse_if_none_exist().map_err(|error| error.at("request.ifNoneExist"))?;
         let mut step = Step {
@@ -78,7 +92,8 @@ impl<'a> Plan<'a> {
             Interaction::Update(_, id) | Interaction::Delete(_, id) => step.id = Some(id.clone()),
             _ => {}
         }
-        let (Interaction::Create(resource_type) | Interaction::Update(resource_type, _)) = step.request.interaction else {
+        let (Interaction::Create(resource_type) | Interaction::Update(resource_type, _)) = step.request.interaction
+        else {
             return Ok(step);
         };
         step.resource.clone_from(&entry.resource);
@@ -123,7 +138,8 @@ impl<'a> Plan<'a> {
 
     fn name_entry(&mut self, context: &Context, position: usize, patients: bool) -> Result<()> {
         let Some(step) = self.steps.get_mut(position) else { return Ok(()) };
-        let (Interaction::Create(resource_type) | Interaction::Update(resource_type, _)) = step.request.interaction else {
+        let (Interaction::Create(resource_type) | Interaction::Update(resource_type, _)) = step.request.interaction
+        else {
             return Ok(());
         };
         if (resource_type == ResourceType::PATIENT) != patients {
@@ -134,8 +150,8 @@ impl<'a> Plan<'a> {
             None => {
                 let patient = if in_patient_compartment(resource_type) && !patients {
                     let base = context.own_base.as_deref();
-                    let found = step.patients.iter().find_map(|text| patient_of(&self.links, text, step.full_url, base));
-                    found
+
+                    step.patients.iter().find_map(|text| patient_of(&self.links, text, step.full_url, base))
                 } else {
                     None
                 };
@@ -154,9 +170,12 @@ impl<'a> Plan<'a> {
     fn refuse_two_of_one(&self) -> Result<()> {
         let mut seen: HashMap<(ResourceType, &Id), usize> = HashMap::new();
         for (position, step) in self.steps.iter().enumerate() {
-            let (Some(id), Some(resource_type)) = (&step.id, step.request.interaction.resource_type()) else { continue };
+            let (Some(id), Some(resource_type)) = (&step.id, step.request.interaction.resource_type()) else {
+                continue;
+            };
             if let Some(first) = seen.insert((resource_type, id), position) {
-                let message = format!("{} writes this resource, too; a transaction may write each resource once.", place(first));
+                let message =
+                    format!("{} writes this resource, too; a transaction may write each resource once.", place(first));
                 return Err(Error::invalid(message).at(place(position)));
             }
         }
@@ -168,7 +187,8 @@ impl<'a> Plan<'a> {
         let read = || {
             let step = self.steps.get(position).ok_or_else(|| Error::internal("a step is missing"))?;
             let resource_type = step.request.interaction.resource_type();
-            let resource_type = resource_type.ok_or_else(|| Error::internal("a step without a type has no resource"))?;
+            let resource_type =
+                resource_type.ok_or_else(|| Error::internal("a step without a type has no resource"))?;
             let mut resource = self.read(step, resource_type)?;
             rewrite(&mut resource, &self.links, step.full_url).map_err(|error| error.within("resource"))?;
             Ok(resource)
@@ -204,7 +224,9 @@ impl<'a> Plan<'a> {
         let home = match intent {
             Intent::Delete => None,
             _ if resource_type == ResourceType::PATIENT => Some(Compartment::of_patient(&id)),
-            _ => Some(patient().map_or_else(|| Compartment::alone(resource_type, &id), |p| Compartment::of_patient(&p))),
+            _ => {
+                Some(patient().map_or_else(|| Compartment::alone(resource_type, &id), |p| Compartment::of_patient(&p)))
+            }
         };
         let mut change = Change::new(resource_type, id, intent, home);
         // A condition of a POST could only be If-None-Exist, which was refused.

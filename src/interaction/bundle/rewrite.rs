@@ -105,7 +105,9 @@ impl Rewriter<'_> {
 
     fn primitive(&self, text: &str, primitive: PrimitiveType) -> Link {
         match primitive {
-            PrimitiveType::Uri | PrimitiveType::Url | PrimitiveType::Oid | PrimitiveType::Uuid => self.links.of_uri(text),
+            PrimitiveType::Uri | PrimitiveType::Url | PrimitiveType::Oid | PrimitiveType::Uuid => {
+                self.links.of_uri(text)
+            }
             PrimitiveType::Xhtml => narrative(text, self.links),
             _ => Link::Unchanged,
         }

@@ -5,7 +5,7 @@ use super::super::response::Response;
 use super::super::write::{self, After, Change, Work};
 use super::super::{Context, reading};
 use super::plan::{Plan, place};
-use super::{entry_response, returns};
+use super::{returns, write_entry};
 use crate::auth::Grant;
 use crate::error::{Error, Result};
 use crate::fhir::bundle::{Bundle, BundleWriter};
@@ -78,7 +78,7 @@ fn write_response(answers: &[Option<Response>]) -> Result<Vec<u8>> {
     let mut writer = BundleWriter::new(&head);
     for answer in answers {
         let answer = answer.as_ref().ok_or_else(|| Error::internal("an entry was not answered"))?;
-        writer.entry(None, answer.body.as_deref(), &Object::new().with("response", entry_response(answer).into()));
+        write_entry(&mut writer, answer)?;
     }
     Ok(writer.finish())
 }

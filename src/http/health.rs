@@ -1,0 +1,38 @@
+//! Whether the process lives, whether it can serve, and where to go from here.
+
+use super::State;
+use actix_web::{HttpResponse, web};
+
+/// Liveness knows nothing of the database: restarting this process would not mend it.
+pub async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
+}
+
+/// Readiness: the coordinator answers and the server is not stopping. A lost worker takes only its patients away.
+pub async fn ready(state: web::Data<State>) -> HttpResponse {
+    let waiting = |reason: &str| {
+        HttpResponse::ServiceUnavailable()
+            .insert_header((actix_web::http::header::RETRY_AFTER, "1"))
+            .json(serde_json::json!({ "status": "not ready", "reason": reason }))
+    };
+    if state.is_draining() {
+        return waiting("the server is stopping");
+    }
+    let context = std::sync::Arc::clone(&state.context);
+    match state.runtime.spawn(async move { crate::interaction::ping(&context).await }).await {
+        Ok(Ok(())) => HttpResponse::Ok().json(serde_json::json!({ "status": "ready" })),
+        _ => waiting("the database does not answer"),
+    }
+}
+
+/// What stands at the root.
+pub async fn front() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({
+        "name": "Brasa",
+        "version": env!("CARGO_PKG_VERSION"),
+        "fhir": "/fhir",
+        "capabilities": "/fhir/metadata",
+        "health": "/health",
+        "ready": "/ready",
+    }))
+}

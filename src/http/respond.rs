@@ -1,0 +1,69 @@
+//! Giving an answer or a refusal its HTTP form: status, headers, body.
+
+use super::negotiate::FHIR_JSON;
+use crate::error::{Error, Kind};
+use crate::fhir::instant::to_http_date;
+use crate::fhir::json::parse;
+use crate::fhir::outcome::{Issue, outcome};
+use crate::interaction::response::Response;
+use crate::telemetry::RequestId;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
+use actix_web::{HttpResponse, HttpResponseBuilder};
+
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How the client wants its answer.
+pub struct Form<'a> {
+    pub id: &'a RequestId,
+    pub pretty: bool,
+    pub base: &'a str,
+}
+
+pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
+    let mut builder = start(form.id, response.status);
+    if let Some(version) = response.version {
+        builder.insert_header((ETAG, format!("W/\"{version}\"")));
+    }
+    if let Some(time) = response.last_modified {
+        builder.insert_header((LAST_MODIFIED, to_http_date(time)));
+    }
+    if let Some(location) = response.location {
+        builder.insert_header((LOCATION, format!("{}/{location}", form.base)));
+    }
+    finish(builder, response.body, form.pretty)
+}
+
+/// A refusal as an OperationOutcome that carries the request's id.
+pub fn refusal(form: &Form<'_>, error: &Error, allowed: Option<&str>) -> HttpResponse {
+    let mut builder = start(form.id, error.kind.status());
+    if let Kind::Busy { retry_after_seconds } = error.kind {
+        builder.insert_header((RETRY_AFTER, retry_after_seconds.to_string()));
+    }
+    if let Some(allowed) = allowed {
+        builder.insert_header((actix_web::http::header::ALLOW, allowed));
+    }
+    let issue = Issue {
+        severity: "error",
+        code: error.kind.issue_code(),
+        diagnostics: &error.message,
+        expression: error.expression.as_deref(),
+    };
+    finish(builder, Some(outcome(Some(form.id.as_str()), &issue).to_bytes()), form.pretty)
+}
+
+fn start(id: &RequestId, status: u16) -> HttpResponseBuilder {
+    let mut builder = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
+    builder.insert_header((X_REQUEST_ID, id.as_str()));
+    builder.insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    builder
+}
+
+fn finish(mut builder: HttpResponseBuilder, body: Option<Vec<u8>>, pretty: bool) -> HttpResponse {
+    let Some(body) = body else { return builder.finish() };
+    builder.insert_header((CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON)));
+    let laid_out = if pretty { parse(&body, usize::MAX).ok() } else { None };
+    builder.body(laid_out.map_or(body, |json| json.to_pretty_bytes()))
+}
