@@ -1,0 +1,168 @@
+//! A database for each test: a clone of a migrated template on plain PostgreSQL, a schema of its own on Citus.
+
+use brasa::app::Engine;
+use brasa::config::Settings;
+use brasa::store::embedded::{EmbeddedPostgres, Role};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::OnceCell;
+use tokio_postgres::{Client, Config, NoTls};
+
+/// Names one test's database.
+#[derive(Debug, Clone)]
+pub struct TestDatabase {
+    place: Place,
+    name: String,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// The socket folder of the embedded PostgreSQL of this run.
+    Plain(Plain),
+    /// The coordinator's address.
+    Citus(String),
+}
+
+#[derive(Debug, Clone)]
+struct Plain {
+    socket: String,
+    user: String,
+}
+
+const TEMPLATE: &str = "brasa_template";
+
+impl TestDatabase {
+    pub async fn make() -> TestDatabase {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        match citus_url() {
+            Some(url) => {
+                let database = TestDatabase { place: Place::Citus(url.clone()), name };
+                let client = connect(&url.parse().unwrap()).await;
+                client.batch_execute(&format!("CREATE SCHEMA {}", database.name)).await.unwrap();
+                database
+            }
+            None => {
+                let plain = plain().await.clone();
+                let database = TestDatabase { place: Place::Plain(plain), name };
+                // Two clones of one template at once are refused: tests take turns.
+                static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+                let _turn = TURN.lock().await;
+                let client = connect(&database.config_of("postgres")).await;
+                let sql = format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", database.name);
+                client.batch_execute(&sql).await.unwrap();
+                database
+            }
+        }
+    }
+
+    /// An empty database without Brasa's tables; on Citus there is nothing emptier than a schema.
+    pub async fn make_empty() -> TestDatabase {
+        let mut database = TestDatabase::make().await;
+        if let Place::Plain(_) = database.place {
+            let client = connect(&database.config_of("postgres")).await;
+            database.name.push_str("_empty");
+            client.batch_execute(&format!("CREATE DATABASE {}", database.name)).await.unwrap();
+        }
+        database
+    }
+
+    /// What BRASA_DATABASE_URL is set to.
+    pub fn url(&self) -> String {
+        match &self.place {
+            Place::Plain(plain) => {
+                format!("host={} user={} dbname={}", plain.socket, plain.user, self.name)
+            }
+            Place::Citus(url) => {
+                let separator = if url.contains('?') { '&' } else { '?' };
+                format!("{url}{separator}options=-csearch_path%3D{}", self.name)
+            }
+        }
+    }
+
+    pub fn is_citus(&self) -> bool {
+        matches!(self.place, Place::Citus(_))
+    }
+
+    /// A connection of the test's own, to look behind the server.
+    pub async fn connect(&self) -> Client {
+        connect(&self.url().parse().unwrap()).await
+    }
+
+    fn config_of(&self, name: &str) -> Config {
+        match &self.place {
+            Place::Plain(plain) => {
+                let mut config = Config::new();
+                config.host_path(&plain.socket).user(&plain.user).dbname(name);
+                config
+            }
+            Place::Citus(url) => url.parse().unwrap(),
+        }
+    }
+}
+
+pub fn citus_url() -> Option<String> {
+    std::env::var("BRASA_TEST_CITUS_URL").ok().filter(|url| !url.is_empty())
+}
+
+async fn connect(config: &Config) -> Client {
+    let (client, connection) = config.connect(NoTls).await.expect("the test's database answers");
+    tokio::spawn(connection);
+    client
+}
+
+/// The PostgreSQL of this test run, with a migrated template.
+async fn plain() -> &'static Plain {
+    static PLAIN: OnceCell<Plain> = OnceCell::const_new();
+    PLAIN
+        .get_or_init(|| async {
+            let folder = std::env::temp_dir().join(format!("brasa-it-{}", std::process::id()));
+            let embedded = EmbeddedPostgres::start(&folder, Role::Owner, |_: &str| {}).await;
+            let embedded = embedded.unwrap_or_else(|fault| panic!("{fault}"));
+            remove_after_this_process(&folder);
+            let config = embedded.config();
+            let socket = match config.get_hosts().first() {
+                Some(tokio_postgres::config::Host::Unix(path)) => path.display().to_string(),
+                other => panic!("not a socket: {other:?}"),
+            };
+            let plain = Plain { socket, user: config.get_user().unwrap_or("brasa").to_owned() };
+            let client = connect(&config).await;
+            // A crash of the machine may take the tests' data along; durability is tested by killing processes.
+            for sql in ["ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET max_connections = 400", "SELECT pg_reload_conf()"] {
+                client.batch_execute(sql).await.unwrap();
+            }
+            client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+            migrate_template(&plain).await;
+            // Forgotten on purpose: the watcher stops it when this process ends.
+            std::mem::forget(embedded);
+            plain
+        })
+        .await
+}
+
+async fn migrate_template(plain: &Plain) {
+    let url = format!("host={} user={} dbname={TEMPLATE}", plain.socket, plain.user);
+    let look_up = |name: &str| (name == "BRASA_DATABASE_URL").then(|| url.clone());
+    let settings = Settings::from_env(look_up).unwrap();
+    let engine = Engine::open(&settings, Role::Attach, |_: &str| {}).await.unwrap_or_else(|error| panic!("{error:?}"));
+    engine.close().await.unwrap();
+}
+
+/// libtest has no last hook: a small shell waits for the end of this process, then stops the database and removes it.
+fn remove_after_this_process(folder: &PathBuf) {
+    let script = r#"while [ -d "/proc/$1" ]; do sleep 0.5; done
+        pid=$(head -n 1 "$2/postgres/postmaster.pid" 2>/dev/null)
+        [ -n "$pid" ] && kill -s QUIT "$pid"
+        while [ -n "$pid" ] && [ -d "/proc/$pid" ]; do sleep 0.1; done
+        rm -rf "$2""#;
+    Command::new("sh")
+        .args(["-c", script, "watch"])
+        .arg(std::process::id().to_string())
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a shell");
+}

@@ -1,0 +1,148 @@
+//! A server of its own for each test, on a database of its own, and a client that reads its answers.
+
+pub mod database;
+
+use brasa::app::Application;
+use brasa::config::Settings;
+use database::TestDatabase;
+use reqwest::Method;
+use serde_json::Value;
+use std::time::Duration;
+
+pub const FHIR_JSON: &str = "application/fhir+json";
+
+/// A running server; it stops and its database goes when it is dropped.
+pub struct Server {
+    pub base: String,
+    pub root: String,
+    pub database: TestDatabase,
+    client: reqwest::Client,
+    stop: Option<brasa::app::Stopper>,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub text: String,
+    headers: reqwest::header::HeaderMap,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|fault| panic!("not JSON ({fault}): {}", self.text))
+    }
+
+    /// The only issue of an OperationOutcome, after checking that it is one and carries the request's id.
+    pub fn issue(&self) -> Value {
+        let outcome = self.json();
+        assert_eq!(outcome["resourceType"], "OperationOutcome", "{}", self.text);
+        assert_eq!(outcome["id"].as_str(), self.header("x-request-id"), "{}", self.text);
+        assert_eq!(outcome["issue"].as_array().map(Vec::len), Some(1), "{}", self.text);
+        outcome["issue"][0].clone()
+    }
+
+    /// The place that a refusal names.
+    pub fn expression(&self) -> String {
+        self.issue()["expression"][0].as_str().unwrap_or_default().to_owned()
+    }
+
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Answer {
+        assert_eq!(self.status, status, "{}", self.text);
+        self
+    }
+
+    pub fn id(&self) -> String {
+        self.json()["id"].as_str().expect("the resource has an id").to_owned()
+    }
+}
+
+impl Server {
+    pub async fn start() -> Server {
+        Server::start_with(&[]).await
+    }
+
+    /// Starts a server with further settings, each under its variable's name.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Server {
+        Server::on(TestDatabase::make().await, settings).await
+    }
+
+    /// Starts a server on a database that exists, such as the one of a server that was stopped.
+    pub async fn on(database: TestDatabase, extra: &[(&str, &str)]) -> Server {
+        let url = database.url();
+        let mut values = vec![
+            ("BRASA_LISTEN", "127.0.0.1:0"),
+            ("BRASA_DATABASE_URL", url.as_str()),
+            ("BRASA_HTTP_WORKERS", "1"),
+            ("BRASA_POOL_CONNECTIONS_MAX", "8"),
+            ("BRASA_SHARD_COUNT", "8"),
+            ("BRASA_SHUTDOWN_SECONDS", "5"),
+        ];
+        values.extend_from_slice(extra);
+        let look_up = |name: &str| {
+            values.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        let settings = Settings::from_env(look_up).expect("the test's settings are right");
+        let application = Application::build(&settings, |_| {}).await.unwrap_or_else(|error| panic!("{error:?}"));
+        let root = format!("http://{}", application.address);
+        let stop = Some(application.stopper());
+        tokio::spawn(application.run());
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().unwrap();
+        Server { base: format!("{root}/fhir"), root, database, client, stop }
+    }
+
+    /// Stops the server and leaves its database, for another server.
+    pub async fn stop(mut self) -> TestDatabase {
+        self.stop.take().expect("it runs").stop().await;
+        self.database.clone()
+    }
+
+    /// Sends a request. `path` is relative to the base, or a whole address.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}/{path}", self.base) };
+        let mut request = self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("the server answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.expect("the answer ends") }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send("GET", path, headers, "").await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], "").await
+    }
+
+    pub async fn post(&self, path: &str, body: impl ToString) -> Answer {
+        self.send("POST", path, &[("content-type", FHIR_JSON)], body.to_string()).await
+    }
+
+    pub async fn put(&self, path: &str, body: impl ToString) -> Answer {
+        self.send("PUT", path, &[("content-type", FHIR_JSON)], body.to_string()).await
+    }
+
+    pub async fn put_with(&self, path: &str, headers: &[(&str, &str)], body: impl ToString) -> Answer {
+        let mut headers = headers.to_vec();
+        headers.push(("content-type", FHIR_JSON));
+        self.send("PUT", path, &headers, body.to_string()).await
+    }
+
+    pub async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: impl ToString) -> Answer {
+        let mut headers = headers.to_vec();
+        headers.push(("content-type", FHIR_JSON));
+        self.send("POST", path, &headers, body.to_string()).await
+    }
+}
