@@ -9,6 +9,7 @@ mod history;
 mod identifier;
 mod migrate;
 mod node;
+mod operation;
 mod placement;
 mod read;
 pub mod shard;

@@ -135,6 +135,9 @@ impl Nodes {
         if let Some(options) = self.config.get_options() {
             config.options(options);
         }
+        if let Some(name) = self.config.get_application_name() {
+            config.application_name(name);
+        }
         config
     }
 

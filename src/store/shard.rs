@@ -96,7 +96,22 @@ mod tests {
         }
     }
 
-    const HASHES: &[(&str, i32)] = &[];
+    const HASHES: &[(&str, i32)] = &[
+        ("", -1477818771),
+        ("a", 1075015857),
+        ("ab", 1718550461),
+        ("abc", -785388649),
+        ("abcd", -393934804),
+        ("abcdefg", 501636814),
+        ("abcdefgh", -1960928205),
+        ("abcdefghijk", -1483803693),
+        ("abcdefghijkl", -1586087212),
+        ("abcdefghijklm", 405849808),
+        ("d205h3qewkcb1efn", -1729774330),
+        ("Practitioner/d205h3qewkcb1efn", -1738664233),
+        ("Pérez", 2038163508),
+        ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 1796770626),
+    ];
 
     #[test]
     fn a_value_belongs_to_the_shard_whose_range_holds_its_hash() {

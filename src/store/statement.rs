@@ -42,3 +42,44 @@ statements! {
     REMOVE_IDENTIFIER = "remove_identifier";
     SET_RECEIPT = "set_receipt";
 }
+
+/// An INSERT of several rows, whose text depends only on how many.
+#[derive(Debug, Clone, Copy)]
+pub struct Insert {
+    pub table: &'static str,
+    pub columns: &'static [&'static str],
+}
+
+pub const INSERT_RESOURCE: Insert = Insert {
+    table: "resource",
+    columns: &["compartment", "type", "id", "version_id", "last_updated", "method", "body"],
+};
+pub const INSERT_HOME: Insert = Insert { table: "resource_home", columns: &["id", "type", "compartment"] };
+pub const INSERT_MEMBER: Insert =
+    Insert { table: "compartment_member", columns: &["compartment", "type", "id", "home"] };
+pub const INSERT_IDENTIFIER: Insert =
+    Insert { table: "identifier_home", columns: &["key", "system_hash", "type", "id"] };
+
+pub const INSERTS: &[Insert] = &[INSERT_RESOURCE, INSERT_HOME, INSERT_MEMBER, INSERT_IDENTIFIER];
+
+impl Insert {
+    /// `VALUES`, not `SELECT FROM unnest`: with rows of one shard Citus runs it there as one task.
+    pub fn sql(&self, rows: usize) -> String {
+        let mut sql = String::from("INSERT INTO ");
+        sql.push_str(self.table);
+        sql.push_str(" (");
+        sql.push_str(&self.columns.join(", "));
+        sql.push_str(") VALUES ");
+        let mut number = 0;
+        for row in 0..rows {
+            sql.push_str(if row > 0 { ", (" } else { "(" });
+            for column in 0..self.columns.len() {
+                number += 1;
+                sql.push_str(if column > 0 { ", $" } else { "$" });
+                sql.push_str(&number.to_string());
+            }
+            sql.push(')');
+        }
+        sql
+    }
+}

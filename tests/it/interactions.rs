@@ -6,7 +6,8 @@ use serde_json::json;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_created_resource_is_read_back_and_has_its_headers() {
     let server = Server::start().await;
-    let created = server.post("Patient", json!({"resourceType": "Patient", "id": "mine", "name": [{"family": "Pérez"}]})).await;
+    let created =
+        server.post("Patient", json!({"resourceType": "Patient", "id": "mine", "name": [{"family": "Pérez"}]})).await;
     let created = created.expect(201);
     let id = created.id();
     assert_ne!(id, "mine", "a POSTed id is ignored");

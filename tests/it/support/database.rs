@@ -129,7 +129,9 @@ async fn plain() -> &'static Plain {
             let plain = Plain { socket, user: config.get_user().unwrap_or("brasa").to_owned() };
             let client = connect(&config).await;
             // A crash of the machine may take the tests' data along; durability is tested by killing processes.
-            for sql in ["ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET max_connections = 400", "SELECT pg_reload_conf()"] {
+            for sql in
+                ["ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET max_connections = 400", "SELECT pg_reload_conf()"]
+            {
                 client.batch_execute(sql).await.unwrap();
             }
             client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();

@@ -84,9 +84,8 @@ impl Server {
             ("BRASA_SHUTDOWN_SECONDS", "5"),
         ];
         values.extend_from_slice(extra);
-        let look_up = |name: &str| {
-            values.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        };
+        let look_up =
+            |name: &str| values.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let settings = Settings::from_env(look_up).expect("the test's settings are right");
         let application = Application::build(&settings, |_| {}).await.unwrap_or_else(|error| panic!("{error:?}"));
         let root = format!("http://{}", application.address);
@@ -103,7 +102,13 @@ impl Server {
     }
 
     /// Sends a request. `path` is relative to the base, or a whole address.
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}/{path}", self.base) };
         let mut request = self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), url).body(body);
         for (name, value) in headers {
