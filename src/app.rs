@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// How often a server on Citus looks where the shards are.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
+/// How often a server looks whether its embedded database is still there.
+const REVIVE_EVERY: Duration = Duration::from_secs(1);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -110,19 +112,34 @@ impl Application {
 
     /// Serves until it is stopped, then closes the database's connections and the embedded database.
     pub async fn run(self) -> Result<()> {
-        let context = Arc::clone(&self.engine.context);
-        let refresh = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(REFRESH_EVERY).await;
-                if let Err(error) = context.store.refresh().await {
-                    tracing::warn!(cause = error.cause.as_deref(), "could not read where the shards are");
-                }
-            }
-        });
-        let served = self.server.await;
-        refresh.abort();
+        let care = tokio::spawn(keep_routes(Arc::clone(&self.engine.context)));
+        let served = tokio::select! {
+            served = self.server => served,
+            () = keep_database(&self.engine.database) => Ok(()),
+        };
+        care.abort();
         drop(self.state);
         self.engine.close().await?;
         served.map_err(Error::internal)
+    }
+}
+
+/// Looks now and then where the shards are. Never ends.
+async fn keep_routes(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(REFRESH_EVERY).await;
+        if let Err(error) = context.store.refresh().await {
+            tracing::warn!(cause = error.cause.as_deref(), "could not read where the shards are");
+        }
+    }
+}
+
+/// Starts the embedded database again when it was killed. Never ends.
+async fn keep_database(database: &Database) {
+    loop {
+        tokio::time::sleep(REVIVE_EVERY).await;
+        if let Err(error) = database.revive().await {
+            tracing::error!(cause = error.cause.as_deref(), "the embedded database is gone and does not start");
+        }
     }
 }

@@ -13,13 +13,15 @@ pub mod route;
 mod update;
 mod write;
 
-pub use bundle::form_urlencoded;
+pub use bundle::{entry_request, form_urlencoded};
 
 use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
+use crate::fhir::invalid::Invalid;
 use crate::fhir::resource::Resource;
 use crate::store::Store;
+use crate::validate;
 use mint::Minter;
 use request::Request;
 use response::Response;
@@ -106,17 +108,19 @@ fn body_resource(context: &Context, request: &Request, resource_type: ResourceTy
         return Err(Error::invalid(format!("A {resource_type} was expected in the body, which is empty.")));
     }
     let read = Resource::read(&request.body, 0..request.body.len(), context.limits.json_depth_max);
-    let resource = read.map_err(|invalid| {
+    let placed = |invalid: Invalid| {
         let place = if invalid.expression.is_empty() {
             resource_type.as_str().to_owned()
         } else {
             format!("{resource_type}.{}", invalid.expression)
         };
         Error::from(invalid).at(place)
-    })?;
+    };
+    let resource = read.map_err(placed)?;
     if resource.resource_type() != resource_type {
         let message = format!("The address says {resource_type}, the body says {}.", resource.resource_type());
         return Err(Error::new(Kind::Invalid, message).at("resourceType"));
     }
+    validate::check_shape(&resource).map_err(placed)?;
     Ok(resource)
 }

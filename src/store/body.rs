@@ -27,6 +27,13 @@ const DECODED_BYTES_MAX: usize = 1 << 30;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodedBody(pub(super) Vec<u8>);
 
+impl EncodedBody {
+    /// As it is stored (bytes).
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
 struct Dictionary {
     encoder: EncoderDictionary<'static>,
     decoder: DecoderDictionary<'static>,

@@ -14,6 +14,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
 use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
+use std::time::Instant;
 use tokio_postgres::types::ToSql;
 
 /// A version to be stored.
@@ -85,6 +86,8 @@ pub struct Transaction<'a> {
     grant: &'a Grant,
     connection: Connection,
     begun: bool,
+    /// Past it, nothing more is sent and nothing is written.
+    ends: Instant,
 }
 
 impl Store {
@@ -93,7 +96,8 @@ impl Store {
         let Filter::Everything = grant.filter();
         let connection = self.nodes.connect_to_all(scope.compartments.iter().map(String::as_str)).await;
         let connection = connection.map_err(Failure::into_error)?;
-        Ok(Transaction { store: self, grant, connection, begun: false })
+        let ends = Instant::now() + self.transaction_deadline;
+        Ok(Transaction { store: self, grant, connection, begun: false, ends })
     }
 }
 
@@ -172,7 +176,7 @@ impl<'a> Transaction<'a> {
     pub async fn stage(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<(), WriteFailure> {
         self.begin().await?;
         let operations = operations(&self.store.nodes, writes, receipt);
-        run(&self.connection, &operations, Phase::Statement).await?;
+        run(&self.connection, &operations, Phase::Statement, self.ends).await?;
         Ok(())
     }
 
@@ -191,7 +195,7 @@ impl<'a> Transaction<'a> {
         self.connection.hold();
         // One statement outside a transaction commits by itself.
         let phase = if single { Phase::Commit } else { Phase::Statement };
-        let mut outcome = run(&self.connection, &operations, phase).await;
+        let mut outcome = run(&self.connection, &operations, phase, self.ends).await;
         if outcome.is_ok() && self.begun {
             outcome = self.connection.run("COMMIT", Phase::Commit).await;
         }

@@ -37,6 +37,12 @@ impl Database {
         Ok(Database { config, embedded })
     }
 
+    /// One step of care for the embedded server: starts it again after it was killed.
+    pub async fn revive(&self) -> Result<()> {
+        let Some(embedded) = &self.embedded else { return Ok(()) };
+        embedded.revive().await.map(|_| ()).map_err(Error::internal)
+    }
+
     /// Stops the embedded server, if it is this process's own.
     pub async fn close(self) -> Result<()> {
         match self.embedded {

@@ -87,6 +87,18 @@ impl EmbeddedPostgres {
         self.kept.is_some()
     }
 
+    /// One step of care: starts PostgreSQL again when it is no longer there, as after a kill. Whether it had to.
+    /// Does nothing for a guest.
+    pub async fn revive(&self) -> Result<bool, StartError> {
+        match &self.kept {
+            Some((binaries, _lock)) if self.folder.running().is_none() => {
+                ready(&self.folder, binaries, &|sentence: &str| tracing::warn!("{sentence}")).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// Stops PostgreSQL if this process keeps it: cleanly within 30 s, else by force. The folder is free afterwards.
     pub async fn stop(self) -> Result<(), StartError> {
         match &self.kept {

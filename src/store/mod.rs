@@ -30,12 +30,14 @@ use body::{Codec, EncodedBody};
 use node::NodeSettings;
 use placement::Nodes;
 use sqlstate::Failure;
+use std::time::Duration;
 
 /// The database, open and migrated.
 pub struct Store {
     nodes: Nodes,
     codec: Codec,
     on_citus: bool,
+    transaction_deadline: Duration,
 }
 
 impl Store {
@@ -56,7 +58,8 @@ impl Store {
         plain.close();
         let nodes = Nodes::new(config, node_settings, on_citus)?;
         let codec = Codec::new(settings.body_codec == BodyCodec::Zstd);
-        let store = Store { nodes, codec, on_citus };
+        let transaction_deadline = settings.transaction_deadline;
+        let store = Store { nodes, codec, on_citus, transaction_deadline };
         store.load_dictionaries().await?;
         if on_citus {
             store.nodes.reload().await?;

@@ -140,14 +140,16 @@ impl Connection {
     ) -> std::result::Result<T, Failure> {
         let failure = match tokio::time::timeout(self.node.deadline, work).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(CallFault::Database(fault))) => classify(&fault, phase),
+            // What the node itself said is no reason to leave it alone: a worker behind it may be the one that is down.
+            Ok(Err(CallFault::Database(fault))) if fault.code().is_some() => classify(&fault, phase),
+            Ok(Err(CallFault::Database(fault))) => self.node.noted(classify(&fault, phase)),
             Ok(Err(CallFault::Gone)) => Failure::NodeDown(Error::busy(1)),
-            Err(_) => deadline_passed(phase),
+            Err(_) => self.node.noted(deadline_passed(phase)),
         };
         if matches!(failure, Failure::NodeDown(_)) {
             self.hold();
         }
-        Err(self.node.noted(failure))
+        Err(failure)
     }
 
     pub(super) fn client(&self) -> std::result::Result<&deadpool_postgres::ClientWrapper, CallFault> {

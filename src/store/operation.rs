@@ -15,6 +15,7 @@ use chrono::Utc;
 use deadpool_postgres::ClientWrapper;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
+use std::time::Instant;
 use tokio_postgres::types::ToSql;
 
 /// Statements sent before their answers are awaited. Enough to hide the round trip, few enough to keep order cheap.
@@ -53,13 +54,18 @@ macro_rules! owned {
     ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Box<dyn ToSql + Sync + Send>),*] };
 }
 
-/// Sends the operations in order, a pipeline's length at a time.
+/// Sends the operations in order, a pipeline's length at a time, and none after `ends`.
 pub(super) async fn run(
     connection: &Connection,
     operations: &[Operation],
     phase: Phase,
+    ends: Instant,
 ) -> std::result::Result<(), Failure> {
     for chunk in operations.chunks(PIPELINE_LENGTH) {
+        if Instant::now() > ends {
+            let late = Error::busy(1).caused_by("the transaction takes longer than BRASA_TRANSACTION_DEADLINE_MS");
+            return Err(Failure::Other(late));
+        }
         let sent = connection.within(phase, async {
             let client = connection.client()?;
             let mut answers = Vec::with_capacity(chunk.len());

@@ -22,6 +22,8 @@ pub enum Failure {
     Raced(Error),
     /// The node cannot be reached, or the connection broke.
     NodeDown(Error),
+    /// The node answers, but another node behind it does not: a worker of the coordinator's cluster.
+    PartDown(Error),
     /// Whatever is left: tell the client.
     Other(Error),
 }
@@ -29,7 +31,7 @@ pub enum Failure {
 impl Failure {
     pub fn into_error(self) -> Error {
         match self {
-            Failure::Raced(error) | Failure::NodeDown(error) | Failure::Other(error) => error,
+            Failure::Raced(error) | Failure::NodeDown(error) | Failure::PartDown(error) | Failure::Other(error) => error,
         }
     }
 }
@@ -52,9 +54,10 @@ pub fn classify(fault: &PgError, phase: Phase) -> Failure {
         (_, &SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED) => {
             Failure::Other(Error::busy(RETRY_AFTER_SECONDS).caused_by(cause))
         }
-        (_, &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW) | ("08", _) => {
+        (_, &SqlState::ADMIN_SHUTDOWN | &SqlState::CRASH_SHUTDOWN | &SqlState::CANNOT_CONNECT_NOW) => {
             Failure::NodeDown(lost(phase).caused_by(cause))
         }
+        ("08", _) => Failure::PartDown(lost(phase).caused_by(cause)),
         ("53", _) => Failure::Other(Error::busy(RETRY_AFTER_SECONDS).caused_by(cause)),
         // Citus reports a distributed commit that failed halfway as an internal error.
         (_, &SqlState::INTERNAL_ERROR) if phase == Phase::Commit => Failure::Other(unknown_outcome().caused_by(cause)),

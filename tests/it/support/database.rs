@@ -22,6 +22,8 @@ enum Place {
     Plain(Plain),
     /// The coordinator's address.
     Citus(String),
+    /// A database that the test made by itself.
+    Elsewhere(String),
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +59,11 @@ impl TestDatabase {
         }
     }
 
+    /// A database that the test made by itself, by its BRASA_DATABASE_URL.
+    pub fn elsewhere(url: String) -> TestDatabase {
+        TestDatabase { place: Place::Elsewhere(url), name: String::new() }
+    }
+
     /// An empty database without Brasa's tables; on Citus there is nothing emptier than a schema.
     pub async fn make_empty() -> TestDatabase {
         let mut database = TestDatabase::make().await;
@@ -78,6 +85,7 @@ impl TestDatabase {
                 let separator = if url.contains('?') { '&' } else { '?' };
                 format!("{url}{separator}options=-csearch_path%3D{}", self.name)
             }
+            Place::Elsewhere(url) => url.clone(),
         }
     }
 
@@ -97,7 +105,7 @@ impl TestDatabase {
                 config.host_path(&plain.socket).user(&plain.user).dbname(name);
                 config
             }
-            Place::Citus(url) => url.parse().unwrap(),
+            Place::Citus(url) | Place::Elsewhere(url) => url.parse().unwrap(),
         }
     }
 }
