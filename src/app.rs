@@ -1,14 +1,14 @@
 //! The composition root: settings become a database, a store, interactions and an HTTP server.
 
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
 use crate::interaction::mint::Minter;
 use crate::interaction::{Context, Limits};
 use crate::store::embedded::Role;
 use crate::store::{Database, Store};
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::Compress;
+use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App, HttpServer, web};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct Engine {
 impl Engine {
     pub async fn open(settings: &Settings, role: Role, progress: impl Fn(&str) + Send + Sync) -> Result<Engine> {
         let database = Database::open(settings, role, &progress).await?;
-        let store = Store::open(&database, settings, &progress).await?;
+        let store = Store::open(&database, settings, &progress).await.map_err(|error| unreachable(error, settings))?;
         let limits = Limits {
             json_depth_max: settings.json_depth_max,
             bundle_entries_max: settings.bundle_entries_max,
@@ -46,6 +46,17 @@ impl Engine {
     pub async fn close(self) -> Result<()> {
         self.context.store.close();
         self.database.close().await
+    }
+}
+
+/// At the start nobody waits and tries again: the operator must know what is not there.
+fn unreachable(error: Error, settings: &Settings) -> Error {
+    match (error.kind, &settings.database_url) {
+        (Kind::Busy { .. }, Some(url)) => {
+            let message = format!("The database of BRASA_DATABASE_URL ({url}) cannot be reached. Is it running, and is the address right?");
+            Error { message, ..error }
+        }
+        _ => error,
     }
 }
 
@@ -79,7 +90,7 @@ impl Application {
         let state = web::Data::new(state);
         let shared = state.clone();
         let server = HttpServer::new(move || {
-            App::new().app_data(shared.clone()).wrap(Compress::default()).configure(http::routes)
+            App::new().app_data(shared.clone()).wrap(Compress::default()).wrap(from_fn(http::no_encoding_is_refused)).configure(http::routes)
         });
         let listen = settings.listen;
         let bound = server

@@ -15,8 +15,6 @@ pub enum Kind {
     Invalid,
     /// The content is JSON but not what FHIR allows at that place: mend it.
     Structure,
-    /// A value breaks a business rule of the interaction: mend it.
-    Rule,
     /// There is no such thing, or it is not yours.
     NotFound,
     /// It was there and is deleted.
@@ -35,8 +33,6 @@ pub enum Kind {
     MethodNotAllowed,
     /// FHIR has it, this server does not (yet).
     NotSupported,
-    /// Nobody may do this, or not this caller.
-    Forbidden,
     /// Try again after so many seconds.
     Busy { retry_after_seconds: u32 },
     /// The write may or may not have happened: read before trying again.
@@ -50,7 +46,6 @@ impl Kind {
     pub fn status(self) -> u16 {
         match self {
             Kind::Invalid | Kind::Structure | Kind::NotSupported => 400,
-            Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::MethodNotAllowed => 405,
             Kind::NotAcceptable => 406,
@@ -59,7 +54,6 @@ impl Kind {
             Kind::PreconditionFailed => 412,
             Kind::TooLarge => 413,
             Kind::UnsupportedMediaType => 415,
-            Kind::Rule => 422,
             Kind::Internal => 500,
             Kind::Busy { .. } | Kind::UnknownOutcome => 503,
         }
@@ -70,7 +64,6 @@ impl Kind {
         match self {
             Kind::Invalid => "invalid",
             Kind::Structure => "structure",
-            Kind::Rule => "business-rule",
             Kind::NotFound => "not-found",
             Kind::Gone => "deleted",
             Kind::Conflict | Kind::PreconditionFailed => "conflict",
@@ -78,7 +71,6 @@ impl Kind {
                 "not-supported"
             }
             Kind::TooLarge => "too-long",
-            Kind::Forbidden => "forbidden",
             Kind::Busy { .. } => "transient",
             Kind::UnknownOutcome => "incomplete",
             Kind::Internal => "exception",

@@ -52,11 +52,11 @@ where
     Ok(Box::new(tracing_subscriber::registry().with(lines)))
 }
 
-/// Libraries print headers and frames below `info`, and with them tokens; so they are not heard there,
-/// whatever `BRASA_LOG` says.
+/// Libraries print headers and frames below `info`, and with them tokens, and at `info` how many threads they start:
+/// they are heard from `warn` up, whatever `BRASA_LOG` says.
 fn may_be_heard(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    target == "brasa" || target.starts_with("brasa::") || *metadata.level() <= LevelFilter::INFO
+    target == "brasa" || target.starts_with("brasa::") || *metadata.level() <= LevelFilter::WARN
 }
 
 /// What binds a request, its answer and its lines in the log: 1 to 64 of `A-Z a-z 0-9 . -`.

@@ -1,6 +1,9 @@
 //! The subcommands of `brasa`.
 
+mod bench;
+mod dictionary;
 mod health;
+mod load;
 mod serve;
 
 use crate::config::Settings;
@@ -29,6 +32,24 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         data_dir: Option<PathBuf>,
     },
+    /// Measure create, read, update, vread and transactions beside pgbench on the same database.
+    Bench(bench::Options),
+    /// Load Bundles and NDJSON, plain or gzip; beside a running server or without one.
+    Load {
+        #[command(flatten)]
+        load: load::Arguments,
+        /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
+        #[arg(long, value_name = "FOLDER")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Dictionaries by which stored resources are compressed.
+    Dictionary {
+        #[command(subcommand)]
+        command: dictionary::Command,
+        /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
+        #[arg(long, value_name = "FOLDER", global = true)]
+        data_dir: Option<PathBuf>,
+    },
     /// Ask a running server whether it lives; for probes.
     Health {
         /// Ask whether it can serve instead.
@@ -53,6 +74,9 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> Result<ExitCode, Error> {
     match command {
         Command::Serve { listen, data_dir } => serve::run(&settings(listen, data_dir)?).await,
+        Command::Bench(options) => bench::run(options).await,
+        Command::Load { load, data_dir } => load::run(&settings(None, data_dir)?, load).await,
+        Command::Dictionary { command, data_dir } => dictionary::run(&settings(None, data_dir)?, command).await,
         Command::Health { ready } => health::run(&settings(None, None)?, ready).await,
     }
 }

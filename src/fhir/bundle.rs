@@ -46,13 +46,14 @@ impl Bundle {
     fn read_frame(text: &[u8], depth_max: usize, entries_max: usize) -> Result<Bundle> {
         let mut head = Object::new();
         let mut entries = Vec::new();
+        let mut has_entries = false;
         let mut parser = Parser::new(text, depth_max);
         parser.each_member(|parser, name| {
             if name != "entry" {
                 let value = parser.value()?;
                 return add_once(&mut head, name, value, "Bundle");
             }
-            if !entries.is_empty() {
+            if std::mem::replace(&mut has_entries, true) {
                 return Err(Invalid::structure("Bundle.entry", "This member stands twice in its object."));
             }
             parser.each_item(|parser, position| {
@@ -196,6 +197,7 @@ mod tests {
             (r#"{"resourceType":"Bundle","entry":[{"request":7}]}"#, "Bundle.entry[0].request"),
             (r#"{"resourceType":"Bundle","entry":[{"request":{"url":[]}}]}"#, "Bundle.entry[0].request.url"),
             (r#"{"resourceType":"Bundle","type":"a","type":"b"}"#, "Bundle.type"),
+            (r#"{"resourceType":"Bundle","entry":[],"entry":[{}]}"#, "Bundle.entry"),
             (r#"{"resourceType":"Bundle","entry":[{"resource":{},"resource":{}}]}"#, "Bundle.entry[0].resource"),
             (r#"{"resourceType":"Bundle","entry":[{"resource":{}]}"#, "Bundle.entry[0]"),
         ] {

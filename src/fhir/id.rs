@@ -102,10 +102,6 @@ impl Compartment {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    pub fn patient(&self) -> Option<Id> {
-        (!self.0.contains('/')).then(|| Id(self.0.clone()))
-    }
 }
 
 /// What an id alone says about where its resource lives.

@@ -1,36 +1,26 @@
 //! FHIR over HTTP: turns a request into the one value that interactions understand, and its answer back.
 
 use super::negotiate::{check_accept, check_content_type};
-use super::respond::{Form, X_REQUEST_ID, answer, refusal};
+use super::respond::{Form, answer, refusal};
+use super::told::Told;
 use super::{State, base, body};
 use crate::error::{Error, Kind, Result};
 use crate::interaction::request::{Conditions, Method, Prefer, Request};
 use crate::interaction::response::Response;
 use crate::interaction::route::route;
 use crate::interaction::{form_urlencoded, handle};
-use crate::telemetry::{RequestId, RequestLine, log_failure, log_request};
-use actix_web::body::{BodySize, MessageBody};
+use crate::telemetry::log_failure;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The addresses under which FHIR is served; the longer one first.
 const PREFIXES: &[&str] = &["/fhir/R4", "/fhir"];
 
-/// What the log says of a request.
-#[derive(Default)]
-struct Told {
-    interaction: Option<&'static str>,
-    resource_type: Option<&'static str>,
-}
-
 pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
-    let started = Instant::now();
-    let id = RequestId::from_client(request.headers().get(X_REQUEST_ID).map(|id| id.as_bytes()));
+    let mut told = Told::of(&request);
     let query = form_urlencoded(request.query_string());
     let pretty = query.iter().any(|(name, value)| name == "_pretty" && value == "true");
-    let mut told = Told::default();
     let prefix = prefix_of(request.path()).unwrap_or_default();
     let (base, answered) = match base::base(&state, &request, prefix) {
         Ok(base) => {
@@ -39,31 +29,18 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
         }
         Err(error) => (String::new(), Err(error)),
     };
-    let form = Form { id: &id, pretty, base: &base };
+    let form = Form { id: &told.id, pretty, base: &base };
     let response = match answered {
         Ok(response) => answer(&form, response),
         Err(error) => {
             if error.kind.status() >= 500 {
-                log_failure(&id, error.cause.as_deref().unwrap_or(&error.message));
+                log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
             }
             let allowed = (error.kind == Kind::MethodNotAllowed).then(|| allowed_methods(request.path(), prefix));
             refusal(&form, &error, allowed.as_deref())
         }
     };
-    let response_bytes = match response.body().size() {
-        BodySize::Sized(length) => length,
-        BodySize::None | BodySize::Stream => 0,
-    };
-    log_request(&RequestLine {
-        id: &id,
-        method: request.method().as_str(),
-        interaction: told.interaction.unwrap_or("none"),
-        resource_type: told.resource_type,
-        status: response.status().as_u16(),
-        duration: started.elapsed(),
-        response_bytes,
-    });
-    response
+    told.tell(&request, response)
 }
 
 async fn answer_one(
@@ -76,7 +53,7 @@ async fn answer_one(
 ) -> Result<Response> {
     let in_flight = Arc::clone(&state.requests).try_acquire_owned();
     let in_flight = in_flight.map_err(|_| Error::busy(1).caused_by("BRASA_REQUESTS_IN_FLIGHT_MAX is reached"))?;
-    let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let header = |name: HeaderName| header(request, name);
     let format = query.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str());
     let path = prefix_of(request.path()).and_then(|prefix| request.path().strip_prefix(prefix));
     let path = path.ok_or_else(|| Error::not_found("There is nothing at this address. FHIR is served under /fhir."))?;
@@ -85,20 +62,19 @@ async fn answer_one(
     let interaction = route(method, path, request.query_string())?;
     told.interaction = Some(interaction.name());
     told.resource_type = interaction.resource_type().map(|resource_type| resource_type.as_str());
-    check_accept(format, header(ACCEPT))?;
+    check_accept(format, header(ACCEPT)?.as_deref())?;
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch);
     if writes {
-        check_content_type(header(CONTENT_TYPE))?;
+        check_content_type(header(CONTENT_TYPE)?.as_deref())?;
     }
-    let body = body::read(state, request, payload).await?;
-    let own = |name: HeaderName| header(name).map(str::to_owned);
     let conditions = Conditions {
-        if_match: own(IF_MATCH),
-        if_none_match: own(IF_NONE_MATCH),
-        if_modified_since: own(IF_MODIFIED_SINCE),
-        if_none_exist: own(HeaderName::from_static("if-none-exist")),
+        if_match: header(IF_MATCH)?,
+        if_none_match: header(IF_NONE_MATCH)?,
+        if_modified_since: header(IF_MODIFIED_SINCE)?,
+        if_none_exist: header(HeaderName::from_static("if-none-exist"))?,
     };
-    let prefer = header(HeaderName::from_static("prefer")).map(Prefer::parse).unwrap_or_default();
+    let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
+    let body = body::read(state, request, payload).await?;
     let asked = Request { interaction, query, conditions, prefer, base: base.to_owned(), body: body.bytes.clone() };
     let context = Arc::clone(&state.context);
     // A task of its own: a client that goes away does not cut a write in the middle, and a fault stays in its request.
@@ -107,7 +83,25 @@ async fn answer_one(
         drop((body, in_flight));
         answered
     });
-    work.await.map_err(|fault| Error::internal(format!("the request's task ended early: {fault}")))?
+    // Not the fault's own text: a panic may quote what it tripped over.
+    work.await.map_err(|fault| {
+        Error::internal(if fault.is_panic() {
+            "the request's task panicked"
+        } else {
+            "the request's task was cancelled"
+        })
+    })?
+}
+
+/// A header's value, its lines joined as RFC 9110 has it. One that cannot be read is refused: a condition that is
+/// ignored would let a write happen that the client wanted stopped.
+fn header(request: &HttpRequest, name: HeaderName) -> Result<Option<String>> {
+    let mut lines = Vec::new();
+    for value in request.headers().get_all(&name) {
+        let unreadable = |_| Error::invalid("This header holds more than ASCII.").at(format!("http.{name}"));
+        lines.push(value.to_str().map_err(unreadable)?);
+    }
+    Ok((!lines.is_empty()).then(|| lines.join(", ")))
 }
 
 /// The prefix of an address under FHIR.

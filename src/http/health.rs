@@ -1,15 +1,23 @@
 //! Whether the process lives, whether it can serve, and where to go from here.
 
 use super::State;
-use actix_web::{HttpResponse, web};
+use super::told::Told;
+use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Liveness knows nothing of the database: restarting this process would not mend it.
-pub async fn health() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({ "status": "alive" }))
+pub async fn health(request: HttpRequest) -> HttpResponse {
+    let told = Told::of(&request).as_interaction("health");
+    told.tell(&request, HttpResponse::Ok().json(serde_json::json!({ "status": "alive" })))
 }
 
 /// Readiness: the coordinator answers and the server is not stopping. A lost worker takes only its patients away.
-pub async fn ready(state: web::Data<State>) -> HttpResponse {
+pub async fn ready(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    let told = Told::of(&request).as_interaction("ready");
+    let answer = readiness(&state).await;
+    told.tell(&request, answer)
+}
+
+async fn readiness(state: &State) -> HttpResponse {
     let waiting = |reason: &str| {
         HttpResponse::ServiceUnavailable()
             .insert_header((actix_web::http::header::RETRY_AFTER, "1"))
@@ -26,13 +34,15 @@ pub async fn ready(state: web::Data<State>) -> HttpResponse {
 }
 
 /// What stands at the root.
-pub async fn front() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({
+pub async fn front(request: HttpRequest) -> HttpResponse {
+    let told = Told::of(&request).as_interaction("front");
+    let answer = serde_json::json!({
         "name": "Brasa",
         "version": env!("CARGO_PKG_VERSION"),
         "fhir": "/fhir",
         "capabilities": "/fhir/metadata",
         "health": "/health",
         "ready": "/ready",
-    }))
+    });
+    told.tell(&request, HttpResponse::Ok().json(answer))
 }

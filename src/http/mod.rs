@@ -2,10 +2,14 @@
 
 mod base;
 mod body;
+mod encoding;
 mod fhir;
 mod health;
 mod negotiate;
 mod respond;
+mod told;
+
+pub use encoding::no_encoding_is_refused;
 
 use crate::config::{BaseUrl, Settings};
 use crate::interaction::Context;
@@ -60,6 +64,7 @@ impl State {
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/", web::get().to(health::front))
+        .route("/", web::head().to(health::front))
         .route("/health", web::get().to(health::health))
         .route("/health", web::head().to(health::health))
         .route("/ready", web::get().to(health::ready))

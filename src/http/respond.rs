@@ -9,11 +9,9 @@ use crate::interaction::response::Response;
 use crate::telemetry::RequestId;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
-
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How the client wants its answer.
 pub struct Form<'a> {
@@ -23,7 +21,7 @@ pub struct Form<'a> {
 }
 
 pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
-    let mut builder = start(form.id, response.status);
+    let mut builder = start(response.status);
     if let Some(version) = response.version {
         builder.insert_header((ETAG, format!("W/\"{version}\"")));
     }
@@ -38,7 +36,7 @@ pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
 
 /// A refusal as an OperationOutcome that carries the request's id.
 pub fn refusal(form: &Form<'_>, error: &Error, allowed: Option<&str>) -> HttpResponse {
-    let mut builder = start(form.id, error.kind.status());
+    let mut builder = start(error.kind.status());
     if let Kind::Busy { retry_after_seconds } = error.kind {
         builder.insert_header((RETRY_AFTER, retry_after_seconds.to_string()));
     }
@@ -54,9 +52,8 @@ pub fn refusal(form: &Form<'_>, error: &Error, allowed: Option<&str>) -> HttpRes
     finish(builder, Some(outcome(Some(form.id.as_str()), &issue).to_bytes()), form.pretty)
 }
 
-fn start(id: &RequestId, status: u16) -> HttpResponseBuilder {
+fn start(status: u16) -> HttpResponseBuilder {
     let mut builder = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-    builder.insert_header((X_REQUEST_ID, id.as_str()));
     builder.insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
     builder
 }

@@ -1,6 +1,6 @@
 //! The FHIR create interaction: the server gives the id. <https://hl7.org/fhir/R4/http.html#create>
 
-use super::request::Request;
+use super::request::{COMMON_PARAMETERS, Request};
 use super::response::Response;
 use super::write::{self, Change, Intent};
 use super::{Context, body_resource};
@@ -16,6 +16,7 @@ pub async fn answer(
     receipt: Option<&str>,
 ) -> Result<Response> {
     request.conditions.refuse_if_none_exist()?;
+    request.refuse_unknown(COMMON_PARAMETERS)?;
     let resource = body_resource(context, request, resource_type)?;
     let patients = resource.patients(context.own_base.as_deref());
     let id = context.minter.id(resource_type, patients.first());

@@ -23,6 +23,7 @@ pub async fn answer(
     request: &Request,
     scope: &HistoryScope,
 ) -> Result<Response> {
+    request.refuse_unsupported(&["_list"])?;
     request.refuse_unknown(KNOWN)?;
     let window = window(context, request)?;
     let key = request.parameter(PAGE)?.map(read_key).transpose()?;

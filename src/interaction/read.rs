@@ -1,6 +1,6 @@
 //! The FHIR read and vread interactions. <https://hl7.org/fhir/R4/http.html#read>
 
-use super::request::Request;
+use super::request::{COMMON_PARAMETERS, Request};
 use super::response::Response;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
@@ -8,6 +8,7 @@ use crate::fhir::id::{Id, VersionId};
 use crate::store::{Reader, Stored};
 
 pub async fn current(reader: Reader<'_>, request: &Request, resource_type: ResourceType, id: &Id) -> Result<Response> {
+    request.refuse_unknown(COMMON_PARAMETERS)?;
     let found = reader.current(resource_type, id).await?;
     let stored = found.ok_or_else(|| Error::not_found(format!("There is no {resource_type} with this id.")))?;
     respond(request, stored)
@@ -20,6 +21,7 @@ pub async fn version(
     id: &Id,
     version: &str,
 ) -> Result<Response> {
+    request.refuse_unknown(COMMON_PARAMETERS)?;
     let missing = || Error::not_found(format!("There is no such version of a {resource_type} with this id."));
     let version = VersionId::parse(version).ok_or_else(missing)?;
     let stored = reader.version(resource_type, id, version).await?.ok_or_else(missing)?;

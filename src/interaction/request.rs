@@ -92,6 +92,10 @@ pub enum Precondition {
 impl Conditions {
     /// The precondition of a write.
     pub fn precondition(&self) -> Result<Precondition> {
+        if self.if_match.is_some() && self.if_none_match.is_some() {
+            let message = "If-Match wants a version to be there, If-None-Match wants none: send one of them.";
+            return Err(Error::invalid(message).at("http.if-none-match"));
+        }
         if let Some(text) = &self.if_match {
             return match tags(text).as_deref() {
                 Some(["*"]) => Ok(Precondition::Exists),
@@ -147,6 +151,9 @@ fn one_tag(text: &str) -> Option<&str> {
     (!bare.is_empty() && !bare.contains('"')).then_some(bare)
 }
 
+/// What every interaction knows.
+pub const COMMON_PARAMETERS: &[&str] = &["_format", "_pretty"];
+
 /// One interaction that somebody asks for.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -167,6 +174,14 @@ impl Request {
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
             _ => Err(Error::invalid(format!("The parameter {name} may stand only once.")).at(name)),
+        }
+    }
+
+    /// Refuses a parameter that FHIR has here and this server does not: ignored, the answer would be another one.
+    pub fn refuse_unsupported(&self, names: &[&str]) -> Result<()> {
+        match self.query.iter().map(|(name, _)| name.as_str()).find(|name| names.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::not_supported(format!("{name} is not supported yet.")).at(name)),
         }
     }
 
@@ -200,6 +215,7 @@ mod tests {
         assert_eq!(writes(Some("*"), None).unwrap(), Precondition::Exists);
         assert_eq!(writes(Some("W/\"abc\""), None).unwrap(), Precondition::Never);
         assert_eq!(writes(None, Some("*")).unwrap(), Precondition::Absent);
+        assert!(writes(Some("W/\"3\""), Some("*")).is_err());
         for bad in ["W/\"3", "", "\"1\",\"2\"", "W/\"\""] {
             assert_eq!(writes(Some(bad), None).unwrap_err().expression.as_deref(), Some("http.if-match"), "{bad}");
         }

@@ -56,9 +56,11 @@ impl Interaction {
 
 /// Reads an address relative to the base (without its leading slash, still percent-encoded) and its query.
 pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
-    let decoded = percent_decode_str(path.trim_end_matches('/')).decode_utf8();
+    // Split before decoding: an encoded slash belongs to its segment, where it is refused.
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let decoded: std::result::Result<Vec<_>, _> = segments.map(|part| percent_decode_str(part).decode_utf8()).collect();
     let decoded = decoded.map_err(|_| Error::invalid("The address is not UTF-8."))?;
-    let segments: Vec<&str> = decoded.split('/').filter(|segment| !segment.is_empty()).collect();
+    let segments: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
     match (segments.as_slice(), method) {
         ([], Method::Post) => Ok(Interaction::Bundle),
         ([], Method::Get | Method::Head) | (["_search"], Method::Post) => Err(not_yet("Search over all types")),
@@ -176,6 +178,8 @@ mod tests {
             (Method::Patch, "Patient/1", "", 400),
             (Method::Get, "Patient/1/$everything", "", 400),
             (Method::Get, "Patient/%ff", "", 400),
+            (Method::Get, "Patient%2F1", "", 404),
+            (Method::Get, "Patient/1%2F_history", "", 400),
         ] {
             assert_eq!(route(method, path, query).unwrap_err().kind.status(), status, "{method:?} {path}");
         }

@@ -1,6 +1,6 @@
 //! The FHIR update interaction, which also creates under an id of the client's. <https://hl7.org/fhir/R4/http.html#update>
 
-use super::request::Request;
+use super::request::{COMMON_PARAMETERS, Request};
 use super::response::Response;
 use super::write::{self, Change, Intent};
 use super::{Context, body_resource};
@@ -18,6 +18,7 @@ pub async fn answer(
     id: &Id,
     receipt: Option<&str>,
 ) -> Result<Response> {
+    request.refuse_unknown(COMMON_PARAMETERS)?;
     let resource = body_resource(context, request, resource_type)?;
     check_id(&resource, id).map_err(|error| error.within(resource_type.as_str()))?;
     let residence = resource.residence(id, context.own_base.as_deref());

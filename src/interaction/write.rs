@@ -5,7 +5,7 @@ use super::request::{Precondition, Request, Return};
 use super::response::{Response, location};
 use crate::auth::Grant;
 use crate::error::{Error, Kind, Result};
-use crate::fhir::definitions::{ResourceType, in_patient_compartment};
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
 use crate::fhir::instant::to_millisecond;
 use crate::fhir::outcome::{Issue, outcome};
@@ -243,14 +243,11 @@ impl Builder<'_> {
         let version_id = current.as_ref().map_or(VersionId::FIRST, |current| current.version_id.next());
         // A clock that was set back must not put a version before the one it follows.
         let last_updated = current.as_ref().map_or(self.now, |current| self.now.max(current.last_updated));
-        let claims_id = current.is_none()
-            && change.intent == Intent::Put
-            && resource_type != ResourceType::PATIENT
-            && in_patient_compartment(resource_type);
         let (version, body) = match change.intent {
             Intent::Delete => (self.deletion(change, current.as_ref(), version_id, last_updated)?, None),
             Intent::Create | Intent::Put => self.version(position, change, version_id, last_updated)?,
         };
+        let claims_id = current.is_none() && claims_id(change.intent, &version);
         let previous = current.map(|current| self.previous(current)).transpose()?;
         self.writes.push(Write { version, previous, claims_id });
         let version = Some((version_id, last_updated));
@@ -316,6 +313,15 @@ impl Builder<'_> {
         };
         let Stored { compartment, version_id, .. } = current;
         Ok(Previous { compartment, version_id, members, identifiers })
+    }
+}
+
+/// Whether the first version of an id is noted in `resource_home`: ids of the client's, which two clients could choose
+/// for two patients at once, and ids that do not tell where their resource lives (the patient's own is too long).
+fn claims_id(intent: Intent, version: &NewVersion) -> bool {
+    match Place::of(version.resource_type, &version.id) {
+        Place::Certain(_) => false,
+        Place::Likely(place) => intent == Intent::Put || place != version.compartment,
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a resource's body is kept: zstd with a trained dictionary, or plain JSON for those who read bodies with SQL.
 //!
 //! The first byte says who wrote it: `{` is JSON itself; 1 to 122 is zstd with the dictionary of that number. On
-//! Synthea's resources a body takes 116 bytes instead of 852 (docs/decisions/0003-bodies.md).
+//! Synthea's resources that is a fifth of the bytes (docs/decisions/0003-bodies.md).
 
 use crate::error::{Error, Result};
 use std::cell::RefCell;

@@ -88,6 +88,8 @@ pub struct Transaction<'a> {
     begun: bool,
     /// Past it, nothing more is sent and nothing is written.
     ends: Instant,
+    /// One of the versions that were staged: to look up whether a commit of unknown outcome happened.
+    witness: Option<NewVersion>,
 }
 
 impl Store {
@@ -97,7 +99,7 @@ impl Store {
         let connection = self.nodes.connect_to_all(scope.compartments.iter().map(String::as_str)).await;
         let connection = connection.map_err(Failure::into_error)?;
         let ends = Instant::now() + self.transaction_deadline;
-        Ok(Transaction { store: self, grant, connection, begun: false, ends })
+        Ok(Transaction { store: self, grant, connection, begun: false, ends, witness: None })
     }
 }
 
@@ -108,7 +110,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// Locks the current versions of these resources until the end and returns them; `None` for one that never existed.
-    /// Locks are taken in the order of the keys, so that two transactions cannot wait for each other.
+    /// Locks are taken in the order of the keys, so that two transactions seldom wait for each other; where they do,
+    /// the database ends one of them and it is repeated.
     pub async fn lock(
         &mut self,
         keys: &[(ResourceType, Id)],
@@ -177,6 +180,7 @@ impl<'a> Transaction<'a> {
         self.begin().await?;
         let operations = operations(&self.store.nodes, writes, receipt);
         run(&self.connection, &operations, Phase::Statement, self.ends).await?;
+        self.witness = writes.first().map(|write| write.version.clone());
         Ok(())
     }
 
@@ -227,8 +231,8 @@ impl<'a> Transaction<'a> {
         if error.kind != Kind::UnknownOutcome {
             return Err(WriteFailure::Refused(error));
         }
-        match writes.first() {
-            Some(write) if is_stored(store, grant, &write.version).await => Ok(()),
+        match writes.first().map(|write| &write.version).or(self.witness.as_ref()) {
+            Some(version) if is_stored(store, grant, version).await => Ok(()),
             _ => Err(WriteFailure::Refused(error)),
         }
     }
@@ -244,5 +248,10 @@ impl<'a> Transaction<'a> {
 /// Whether exactly this version can be read now. All writes of a transaction commit together, so one stands for all.
 async fn is_stored(store: &Store, grant: &Grant, version: &NewVersion) -> bool {
     let found = store.reader(grant).version(version.resource_type, &version.id, version.version_id).await;
-    matches!(found, Ok(Some(found)) if found.last_updated == version.last_updated && found.method == version.method)
+    let Ok(Some(found)) = found else { return false };
+    let ours = match &version.body {
+        Some(body) => store.decode(&body.0).await.ok(),
+        None => None,
+    };
+    found.last_updated == version.last_updated && found.method == version.method && found.body == ours
 }

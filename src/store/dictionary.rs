@@ -7,11 +7,19 @@ use crate::auth::{Filter, Grant};
 use crate::error::{Error, Result};
 
 /// At most this many bodies are looked at when a dictionary is trained (rows).
-pub const SAMPLES_MAX: i64 = 20_000;
+pub const SAMPLES_MAX: i64 = 50_000;
+
+/// A larger body holds an attachment: no other one is like it, and many would fill the memory.
+const SAMPLE_BYTES_MAX: i32 = 65_536;
 
 const ALL: &str = include_str!("../../sql/statements/dictionary/all.sql");
 const ADD: &str = include_str!("../../sql/statements/dictionary/add.sql");
 const SAMPLES: &str = include_str!("../../sql/statements/dictionary/samples.sql");
+
+/// Whether a dictionary should be trained on this body.
+pub fn is_sample(json: &[u8]) -> bool {
+    i32::try_from(json.len()).is_ok_and(|bytes| bytes <= SAMPLE_BYTES_MAX)
+}
 
 impl Store {
     pub(super) async fn load_dictionaries(&self) -> Result<()> {
@@ -28,17 +36,22 @@ impl Store {
         Ok(())
     }
 
-    /// Stored bodies to train on, as JSON, spread over the whole database.
+    /// Stored bodies to train on, as JSON: those that the database finds first.
     pub async fn dictionary_samples(&self, grant: &Grant) -> Result<Vec<Vec<u8>>> {
         let Filter::Everything = grant.filter();
         let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
         let rows = connection
-            .within(Phase::Statement, async { Ok(connection.client()?.query(SAMPLES, &[&SAMPLES_MAX]).await?) })
+            .within(Phase::Statement, async {
+                Ok(connection.client()?.query(SAMPLES, &[&SAMPLES_MAX, &SAMPLE_BYTES_MAX]).await?)
+            })
             .await
             .map_err(Failure::into_error)?;
         let mut samples = Vec::with_capacity(rows.len());
         for row in &rows {
-            samples.push(self.decode(row.get("body")).await?);
+            let json = self.decode(row.get("body")).await?;
+            if is_sample(&json) {
+                samples.push(json);
+            }
         }
         Ok(samples)
     }

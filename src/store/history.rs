@@ -163,6 +163,8 @@ impl Reader<'_> {
             rows.extend(self.query_all(statement, &parameters).await?);
         }
         rows.sort_by_cached_key(|row| Reverse(row_key(row)));
+        // A version that was superseded between the two statements came with both.
+        rows.dedup_by_key(|row| row_key(row));
         rows.truncate(usize::try_from(window.count).unwrap_or(usize::MAX));
         let mut versions = Vec::with_capacity(rows.len());
         for row in &rows {

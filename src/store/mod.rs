@@ -18,7 +18,7 @@ pub mod statement;
 
 pub use commit::{NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
 pub use database::Database;
-pub use dictionary::SAMPLES_MAX;
+pub use dictionary::{SAMPLES_MAX, is_sample};
 pub use history::{HistoryKey, HistoryScope, HistoryWindow};
 pub use identifier::Identifier;
 pub use read::{Reader, Stored};

@@ -141,8 +141,8 @@ impl Connection {
         let failure = match tokio::time::timeout(self.node.deadline, work).await {
             Ok(Ok(value)) => return Ok(value),
             // What the node itself said is no reason to leave it alone: a worker behind it may be the one that is down.
-            Ok(Err(CallFault::Database(fault))) if fault.code().is_some() => classify(&fault, phase),
-            Ok(Err(CallFault::Database(fault))) => self.node.noted(classify(&fault, phase)),
+            // Nor is a connection that broke: whether the node is there, the next attempt to connect tells.
+            Ok(Err(CallFault::Database(fault))) => classify(&fault, phase),
             Ok(Err(CallFault::Gone)) => Failure::NodeDown(Error::busy(1)),
             Err(_) => self.node.noted(deadline_passed(phase)),
         };

@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio_postgres::types::ToSql;
 
-/// Statements sent before their answers are awaited. Enough to hide the round trip, few enough to keep order cheap.
+/// Statements sent before their answers are awaited: enough to hide the round trip. Not more than 30, up to which
+/// `join_all` polls, and so sends, strictly in order.
 pub(super) const PIPELINE_LENGTH: usize = 30;
 /// Rows of one INSERT. One statement of many rows costs a fraction of many statements; sizes are few so that the
 /// prepared ones are met again.

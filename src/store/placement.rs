@@ -19,7 +19,15 @@ const CITUS_OPTIONS: &str = "-c citus.max_adaptive_executor_pool_size=1 -c citus
 #[derive(Default)]
 struct Routes {
     map: ShardMap,
-    workers: Vec<Arc<Node>>,
+    workers: Vec<Worker>,
+}
+
+/// A node that owns shards, and its address.
+#[derive(Clone)]
+struct Worker {
+    host: String,
+    port: u16,
+    node: Arc<Node>,
 }
 
 pub struct Nodes {
@@ -63,7 +71,7 @@ impl Nodes {
         let routes = self.routes.read().ok().map(|routes| Arc::clone(&routes))?;
         let first = routes.map.shard_of(compartments.next()?)?.node;
         let alike = compartments.all(|other| routes.map.shard_of(other).is_some_and(|shard| shard.node == first));
-        alike.then(|| routes.workers.get(first).cloned()).flatten()
+        alike.then(|| routes.workers.get(first).map(|worker| Arc::clone(&worker.node))).flatten()
     }
 
     /// The shard of a distribution value, to group rows by; one and the same on plain PostgreSQL.
@@ -113,7 +121,14 @@ impl Nodes {
         }
         let mut workers = Vec::with_capacity(addresses.len());
         for (host, port) in addresses {
-            workers.push(Node::new(self.config_of(&host, port), &self.settings)?);
+            let known = routes.workers.iter().find(|worker| worker.host == host && worker.port == port);
+            workers.push(match known {
+                Some(worker) => worker.clone(),
+                None => {
+                    let node = Node::new(self.config_of(&host, port), &self.settings)?;
+                    Worker { host, port, node }
+                }
+            });
         }
         *routes = Arc::new(Routes { map, workers });
         Ok(())
@@ -144,7 +159,7 @@ impl Nodes {
     pub fn close(&self) {
         self.coordinator.close();
         if let Ok(routes) = self.routes.read() {
-            routes.workers.iter().for_each(|worker| worker.close());
+            routes.workers.iter().for_each(|worker| worker.node.close());
         }
     }
 }

@@ -71,17 +71,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The compartment that `resource_home` names, when it is another than the place that the id tells.
+    /// The compartment that `resource_home` names for an id that does not tell its place for certain.
     pub(super) async fn home_beyond(
         &self,
         place: &Place,
         resource_type: ResourceType,
         id: &Id,
     ) -> Result<Option<Compartment>> {
-        let Place::Likely(likely) = place else { return Ok(None) };
+        if let Place::Certain(_) = place {
+            return Ok(None);
+        }
         let rows = self.query(id.as_str(), FIND_HOME, &[&id.as_str(), &resource_type.as_str()]).await?;
-        let home = rows.first().map(|row| Compartment::from_stored(row.get("compartment")));
-        Ok(home.filter(|home| home != likely))
+        // It may name the place where nothing was found a moment ago: the resource has just come back there.
+        Ok(rows.first().map(|row| Compartment::from_stored(row.get("compartment"))))
     }
 
     /// Whether `brasa load` has stored the piece with this key.

@@ -48,17 +48,25 @@ statements! {
 pub struct Insert {
     pub table: &'static str,
     pub columns: &'static [&'static str],
+    /// What follows the values.
+    pub on_conflict: &'static str,
 }
 
 pub const INSERT_RESOURCE: Insert = Insert {
     table: "resource",
     columns: &["compartment", "type", "id", "version_id", "last_updated", "method", "body"],
+    on_conflict: "",
 };
-pub const INSERT_HOME: Insert = Insert { table: "resource_home", columns: &["id", "type", "compartment"] };
-pub const INSERT_MEMBER: Insert =
-    Insert { table: "compartment_member", columns: &["compartment", "type", "id", "home"] };
+pub const INSERT_HOME: Insert =
+    Insert { table: "resource_home", columns: &["id", "type", "compartment"], on_conflict: "" };
+pub const INSERT_MEMBER: Insert = Insert {
+    table: "compartment_member",
+    columns: &["compartment", "type", "id", "home"],
+    // One may be left of a time when this server had another base address, and another reference was a local one.
+    on_conflict: " ON CONFLICT (compartment, type, id) DO UPDATE SET home = excluded.home",
+};
 pub const INSERT_IDENTIFIER: Insert =
-    Insert { table: "identifier_home", columns: &["key", "system_hash", "type", "id"] };
+    Insert { table: "identifier_home", columns: &["key", "system_hash", "type", "id"], on_conflict: "" };
 
 pub const INSERTS: &[Insert] = &[INSERT_RESOURCE, INSERT_HOME, INSERT_MEMBER, INSERT_IDENTIFIER];
 
@@ -80,6 +88,7 @@ impl Insert {
             }
             sql.push(')');
         }
+        sql.push_str(self.on_conflict);
         sql
     }
 }

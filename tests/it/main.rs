@@ -1,7 +1,21 @@
 //! The integration tests: the real server on a real database, plain PostgreSQL or (BRASA_TEST_CITUS_URL) a Citus cluster.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
+mod bad_input;
+mod batch;
 mod citus;
+mod conditions;
 mod embedded;
+mod examples;
+mod faults;
+mod history;
 mod interactions;
+mod json;
+mod large;
+mod load;
+mod negotiation;
+mod operations;
+mod references;
 mod support;
+mod synthea;
+mod transaction;

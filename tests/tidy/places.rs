@@ -2,8 +2,9 @@
 
 use crate::source::{Source, find_words, skip_space};
 
-/// The store's one function that writes; law 5 looks for a call of it.
-const COMMIT_CALL: &str = ".commit_changes(";
+/// The store's one door to writing: staging and committing are methods of the transaction that it gives. Law 5 looks
+/// for a call of it.
+const COMMIT_CALL: &str = ".transaction(";
 const COMMIT_CALLER: &str = "src/interaction/write.rs";
 
 /// Law 2: statements, by how they begin and what follows.

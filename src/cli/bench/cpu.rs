@@ -86,8 +86,7 @@ mod tests {
     #[test]
     fn times_are_read_past_a_name_with_parentheses() {
         let text = "7 (post) gres) S 3 7 7 0 -1 0 0 0 0 0 12 3 4 1 20 0 1 0 100 0 0";
-        let expected =
-            Stat { name: "post) gres".to_owned(), parent: 3, own_us: 150_000, ended_children_us: 50_000 };
+        let expected = Stat { name: "post) gres".to_owned(), parent: 3, own_us: 150_000, ended_children_us: 50_000 };
         assert_eq!(read_stat(text), Some(expected));
         assert_eq!(read_stat("7 (postgres) S"), None);
     }

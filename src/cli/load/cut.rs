@@ -40,9 +40,17 @@ pub struct Piece {
 #[derive(Debug)]
 pub enum Content {
     /// A Bundle that is answered as a whole.
-    Bundle { text: Bytes, line: Option<usize>, entries: usize },
+    Bundle {
+        text: Bytes,
+        line: Option<usize>,
+        entries: usize,
+    },
     /// Some entries of a batch, each with its position.
-    Batch { text: Bytes, line: Option<usize>, entries: Vec<(usize, Entry)> },
+    Batch {
+        text: Bytes,
+        line: Option<usize>,
+        entries: Vec<(usize, Entry)>,
+    },
     Lines(Vec<Line>),
     Refused(Reject),
 }
@@ -160,12 +168,12 @@ impl Cutter<'_> {
         if text.iter().all(u8::is_ascii_whitespace) {
             return Err(Error::invalid("The input is empty.").into());
         }
-        let digest = Sha256::digest(&text);
+        let digest = Sha256::new_with_prefix(&text);
         let text = without_mark(Bytes::from(text));
         match self.content(text, Position::WHOLE, true) {
-            Ok(content) => self.send(format!("{digest:x}/0"), content),
+            Ok(content) => self.send(key(digest, 0), content),
             // The source is the input: it need not be repeated beside the reason.
-            Err(reject) => Err(reject.error.into()),
+            Err(reject) => self.send(String::new(), Content::Refused(Reject { input: None, ..reject })),
         }
     }
 
@@ -210,13 +218,12 @@ impl Cutter<'_> {
             Err(reject) => Content::Refused(reject),
         };
         self.flush(chunk)?;
-        self.send(format!("{:x}/{number}", digest.clone().finalize()), content)
+        self.send(key(digest.clone(), number), content)
     }
 
     fn add(&mut self, line: Line, digest: &Sha256, chunk: &mut Chunk) -> Cut {
         // A transaction writes each resource once: the second version of one goes into the next.
-        let is_second =
-            line.id.as_ref().is_some_and(|id| chunk.ids.contains(&(line.resource_type, id.clone())));
+        let is_second = line.id.as_ref().is_some_and(|id| chunk.ids.contains(&(line.resource_type, id.clone())));
         let is_full = chunk.lines.len() >= CHUNK_LINES_MAX || chunk.bytes + line.text.len() > CHUNK_BYTES_MAX;
         if is_second || is_full {
             self.flush(chunk)?;
@@ -231,16 +238,11 @@ impl Cutter<'_> {
     fn flush(&mut self, chunk: &mut Chunk) -> Cut {
         let Chunk { lines, digest, .. } = std::mem::take(chunk);
         let Some(first) = lines.first().and_then(|line| line.position.line) else { return Ok(()) };
-        self.send(format!("{:x}/{first}", digest.finalize()), Content::Lines(lines))
+        self.send(key(digest, first), Content::Lines(lines))
     }
 
     /// What a text is; one that cannot be stored is refused here with the place of the fault.
-    fn content(
-        &self,
-        text: Bytes,
-        position: Position,
-        is_document: bool,
-    ) -> std::result::Result<Content, Reject> {
+    fn content(&self, text: Bytes, position: Position, is_document: bool) -> std::result::Result<Content, Reject> {
         let head = Head::read(&text, 0..text.len(), self.bounds.json_depth_max);
         let mut text = text;
         let head = head.and_then(|head| match head.input.clone().filter(|_| head.type_name.is_none()) {
@@ -287,7 +289,7 @@ impl Cutter<'_> {
     }
 
     fn reject(&self, position: Position, error: Error, input: Option<Bytes>) -> Reject {
-        Reject { source: Arc::clone(self.source), position, error, resource_type: None, input }
+        Reject { position, input, ..Reject::of_source(self.source, error) }
     }
 
     fn too_large(&self, what: &str) -> Error {
@@ -297,6 +299,11 @@ impl Cutter<'_> {
             format!("{what} is larger than {most} bytes when it is decompressed (BRASA_BODY_BYTES_MAX)."),
         )
     }
+}
+
+fn key(digest: Sha256, number: usize) -> String {
+    let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hex}/{number}")
 }
 
 /// A byte order mark is no part of a text that goes into another one.
@@ -323,7 +330,9 @@ impl Head {
                 "id" => head.id = Some(parser.value()?),
                 "type" => head.kind = parser.value()?.as_str().map(SmolStr::new),
                 "input" => head.input = Some(parser.skip()?),
-                _ => drop(parser.skip()?),
+                _ => {
+                    parser.skip()?;
+                }
             }
             Ok(())
         })?;

@@ -25,11 +25,11 @@ impl Position {
 }
 
 /// An input that was not loaded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reject {
     pub source: Arc<str>,
     pub position: Position,
-    pub error: Error,
+    pub error: Arc<Error>,
     /// For the summary, when it is known.
     pub resource_type: Option<String>,
     /// `None`: the source as a whole is the input.
@@ -39,7 +39,8 @@ pub struct Reject {
 impl Reject {
     /// A source that cannot be read (further).
     pub fn of_source(source: &Arc<str>, error: Error) -> Reject {
-        Reject { source: Arc::clone(source), position: Position::WHOLE, error, resource_type: None, input: None }
+        let (source, error) = (Arc::clone(source), Arc::new(error));
+        Reject { source, position: Position::WHOLE, error, resource_type: None, input: None }
     }
 
     /// For people: what, where and why. Never the input.

@@ -31,8 +31,8 @@ pub struct Source {
     /// `None`: standard input.
     path: Option<PathBuf>,
     pub form: Form,
-    /// As they lie on the disk; 0 when nobody can know.
-    pub bytes: u64,
+    /// As it lies on the disk; `None` for a stream.
+    pub bytes: Option<u64>,
 }
 
 /// An input that cannot even be opened.
@@ -55,7 +55,7 @@ pub fn find(paths: &[PathBuf]) -> Vec<std::result::Result<Source, Unreadable>> {
     let mut found = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
-            found.push(Ok(Source { name: "standard input".into(), path: None, form: Form::Unsaid, bytes: 0 }));
+            found.push(Ok(Source { name: "standard input".into(), path: None, form: Form::Unsaid, bytes: None }));
         } else if path.is_dir() {
             let before = found.len();
             walk(path, FOLDER_DEPTH_MAX, &mut found);
@@ -96,7 +96,8 @@ fn file(path: &Path) -> std::result::Result<Source, Unreadable> {
     match std::fs::metadata(path) {
         Ok(facts) => {
             let name = path.display().to_string().into();
-            Ok(Source { name, path: Some(path.to_owned()), form: form(path), bytes: facts.len() })
+            let bytes = facts.is_file().then_some(facts.len());
+            Ok(Source { name, path: Some(path.to_owned()), form: form(path), bytes })
         }
         Err(fault) => Err(unreadable(path, refused("The file cannot be read", &fault))),
     }
@@ -124,7 +125,8 @@ pub fn refused(what: &str, fault: &std::io::Error) -> Error {
 impl Source {
     /// Whether this input is that file.
     pub fn is_file(&self, other: &Path) -> bool {
-        let same = |path: &PathBuf| path.canonicalize().ok().is_some_and(|path| other.canonicalize().ok() == Some(path));
+        let same =
+            |path: &PathBuf| path.canonicalize().ok().is_some_and(|path| other.canonicalize().ok() == Some(path));
         self.path.as_ref().is_some_and(same)
     }
 

@@ -3,7 +3,7 @@
 use super::super::request::Request;
 use super::super::response::Response;
 use super::super::{Context, single};
-use super::{entry_request, returns, status_text, write_entry};
+use super::{asks_for_head, entry_request, naming_members, returns, status_text, write_entry};
 use crate::auth::Grant;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::bundle::{Bundle, BundleWriter, Entry};
@@ -43,9 +43,23 @@ async fn answer_entry(
         let mut request = entry_request(outer, entry)?;
         request.prefer.returns = Some(returns(outer));
         // Boxed: a batch inside a batch is refused, but the compiler sees the circle.
-        Box::pin(single(context, grant, &request, None)).await
+        let answer = Box::pin(single(context, grant, &request, None)).await;
+        let mut response = answer.map_err(|error| in_resource(naming_members(error), &request))?;
+        response.body = response.body.filter(|_| !asks_for_head(entry));
+        Ok(response)
     };
     (position, answer.await)
+}
+
+/// What a refusal names inside the body is inside the entry's resource.
+fn in_resource(mut error: Error, request: &Request) -> Error {
+    let resource_type = request.interaction.resource_type().map_or("", |resource_type| resource_type.as_str());
+    error.expression = error.expression.map(|place| match place.strip_prefix(resource_type) {
+        Some(rest) if rest.is_empty() || rest.starts_with('.') => format!("resource{rest}"),
+        _ if place == "resourceType" => format!("resource.{place}"),
+        _ => place,
+    });
+    error
 }
 
 fn write_refusal(writer: &mut BundleWriter, error: &Error) {

@@ -32,7 +32,7 @@ pub async fn answer(context: &Context, grant: &Grant, request: &Request, receipt
 }
 
 /// The request of an entry by the same grammar as HTTP's. Its faults point inside the entry.
-fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
+pub fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
     let Some(asked) = &entry.request else {
         return Err(
             Error::invalid("An entry of a transaction or batch has a request with method and url.").at("request")
@@ -47,6 +47,11 @@ fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
     let relative = url.strip_prefix(&outer.base).unwrap_or(url).trim_start_matches('/');
     let (path, query) = relative.split_once('?').unwrap_or((relative, ""));
     let interaction = route(method, path, query).map_err(|error| error.at("request.url"))?;
+    if interaction == Interaction::Bundle {
+        let message =
+            "An entry cannot ask for a transaction or a batch of its own. To store a Bundle, POST it to Bundle.";
+        return Err(Error::invalid(message).at("request.url"));
+    }
     let body = match (&interaction, &entry.resource) {
         (Interaction::Create(_) | Interaction::Update(..), Some(span)) => outer.body.slice(span.clone()),
         (Interaction::Create(_) | Interaction::Update(..), None) => {
@@ -64,6 +69,24 @@ fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
     let query = form_urlencoded(query);
     let (prefer, base) = (outer.prefer, outer.base.clone());
     Ok(Request { interaction, query, conditions, prefer, base, body })
+}
+
+fn asks_for_head(entry: &Entry) -> bool {
+    entry.request.as_ref().is_some_and(|request| request.method.as_deref() == Some("HEAD"))
+}
+
+/// A refusal of an entry: what HTTP has as a header is a member of the entry's request.
+fn naming_members(mut error: Error) -> Error {
+    let members = [
+        ("http.if-match", "request.ifMatch"),
+        ("http.if-none-match", "request.ifNoneMatch"),
+        ("http.if-none-exist", "request.ifNoneExist"),
+    ];
+    error.expression = error.expression.map(|place| {
+        let named = members.iter().find_map(|(header, member)| Some((place.strip_suffix(header)?, *member)));
+        named.map_or(place.clone(), |(before, member)| format!("{before}{member}"))
+    });
+    error
 }
 
 /// A query's parameters, decoded.

@@ -4,17 +4,18 @@ use super::super::request::Request;
 use super::super::route::Interaction;
 use super::super::write::{BUILDS_BETWEEN_YIELDS, Change, Intent};
 use super::super::{Context, update};
-use super::conditional::{self, Conditionals, is_conditional};
-use super::entry_request;
+use super::conditional::{self, Conditionals, Own, is_conditional};
 use super::links::Links;
-use super::rewrite::{each_reference, rewrite};
-use crate::error::{Error, Result};
+use super::rewrite::{each_reference, path_to_reference, rewrite};
+use super::{asks_for_head, entry_request};
+use crate::error::{Error, Kind, Result};
 use crate::fhir::bundle::{Bundle, Entry};
 use crate::fhir::definitions::{ResourceType, in_patient_compartment};
 use crate::fhir::id::{Compartment, Id};
 use crate::fhir::reference::Target;
 use crate::fhir::resource::Resource;
-use crate::store::Reader;
+use crate::store::{Identifier, Reader};
+use crate::validate;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -36,6 +37,10 @@ pub struct Step<'a> {
     body_id: Option<Id>,
     /// Texts of the references that decide its compartment.
     patients: Vec<String>,
+    /// System and value of the identifiers by which a conditional reference may find it.
+    identifiers: Vec<(String, String)>,
+    /// What it reads is answered without a body.
+    pub is_head: bool,
 }
 
 /// `Bundle.entry[3]`.
@@ -61,8 +66,11 @@ impl<'a> Plan<'a> {
             let step = plan.survey(outer, entry, position, &mut conditionals);
             plan.steps.push(step.map_err(|error| error.within(&place(position)))?);
         }
-        conditional::resolve(reader, &conditionals, &mut plan.links).await?;
-        plan.name_entries(context)?;
+        // What stands alone is named first: conditional references may find it, and the rest may be in its compartment.
+        plan.name_entries(context, true)?;
+        let own = plan.own();
+        conditional::resolve(reader, &conditionals, &own, &mut plan.links).await?;
+        plan.name_entries(context, false)?;
         plan.refuse_two_of_one()?;
         Ok(plan)
     }
@@ -75,7 +83,11 @@ impl<'a> Plan<'a> {
         position: usize,
         conditionals: &mut Conditionals,
     ) -> Result<Step<'a>> {
-        let request = entry_request(outer, entry)?;
+        let request = entry_request(outer, entry).map_err(|error| match error.kind {
+            // Said of the Bundle's own address, 405 would be untrue.
+            Kind::MethodNotAllowed => Error { kind: Kind::Invalid, ..error },
+            _ => error,
+        })?;
         request.conditions.refuse_if_none_exist().map_err(|error| error.at("request.ifNoneExist"))?;
         let mut step = Step {
             full_url: entry.full_url.as_deref(),
@@ -83,12 +95,11 @@ impl<'a> Plan<'a> {
             id: None,
             body_id: None,
             patients: Vec::new(),
+            identifiers: Vec::new(),
+            is_head: asks_for_head(entry),
             request,
         };
         match &step.request.interaction {
-            Interaction::Bundle => {
-                return Err(Error::invalid("A Bundle cannot be an entry's request.").at("request.url"));
-            }
             Interaction::Update(_, id) | Interaction::Delete(_, id) => step.id = Some(id.clone()),
             _ => {}
         }
@@ -98,6 +109,7 @@ impl<'a> Plan<'a> {
         };
         step.resource.clone_from(&entry.resource);
         let resource = self.read(&step, resource_type)?;
+        validate::check_shape(&resource).map_err(|invalid| Error::from(invalid).within("resource"))?;
         step.body_id = match &step.request.interaction {
             Interaction::Update(_, id) => {
                 update::check_id(&resource, id).map_err(|error| error.within("resource"))?;
@@ -107,9 +119,14 @@ impl<'a> Plan<'a> {
             _ => resource.id().unwrap_or_default(),
         };
         step.patients = resource.patient_references().into_iter().map(str::to_owned).collect();
-        each_reference(&resource, &mut |text| {
+        if Identifier::is_kept_for(resource_type) {
+            let own = |(system, value): (&str, &str)| (system.to_owned(), value.to_owned());
+            step.identifiers = resource.identifiers().into_iter().map(own).collect();
+        }
+        each_reference(&resource, &mut |text, path| {
             if is_conditional(text) {
-                conditionals.entry(text.to_owned()).or_insert_with(|| place(position));
+                let at = || format!("{}.resource.{}", place(position), path_to_reference(path));
+                conditionals.entry(text.to_owned()).or_insert_with(at);
             }
         });
         Ok(step)
@@ -126,35 +143,46 @@ impl<'a> Plan<'a> {
         Err(Error::invalid(message).at("resource.resourceType"))
     }
 
-    /// Gives each created resource its id: patients first, then all whose patient is known by then.
-    fn name_entries(&mut self, context: &Context) -> Result<()> {
-        for patients in [true, false] {
-            for position in 0..self.steps.len() {
-                self.name_entry(context, position, patients).map_err(|error| error.within(&place(position)))?;
+    /// What the Bundle does to the resources that conditional references can find.
+    fn own(&self) -> Own {
+        let mut own = Own::default();
+        for step in &self.steps {
+            let (Some(id), Some(resource_type)) = (&step.id, step.request.interaction.resource_type()) else {
+                continue;
+            };
+            own.write(resource_type, id, &step.identifiers);
+            if !matches!(step.request.interaction, Interaction::Create(_)) {
+                own.touch(resource_type, id);
             }
+        }
+        own
+    }
+
+    /// Gives each created resource its id: first those that stand alone, then all whose patient is known by then.
+    fn name_entries(&mut self, context: &Context, alone: bool) -> Result<()> {
+        for position in 0..self.steps.len() {
+            self.name_entry(context, position, alone).map_err(|error| error.within(&place(position)))?;
         }
         Ok(())
     }
 
-    fn name_entry(&mut self, context: &Context, position: usize, patients: bool) -> Result<()> {
+    fn name_entry(&mut self, context: &Context, position: usize, alone: bool) -> Result<()> {
         let Some(step) = self.steps.get_mut(position) else { return Ok(()) };
         let (Interaction::Create(resource_type) | Interaction::Update(resource_type, _)) = step.request.interaction
         else {
             return Ok(());
         };
-        if (resource_type == ResourceType::PATIENT) != patients {
+        let stands_alone = resource_type == ResourceType::PATIENT || !in_patient_compartment(resource_type);
+        if stands_alone != alone {
             return Ok(());
         }
+        let is_new = step.id.is_none();
         let id = match &step.id {
             Some(id) => id.clone(),
             None => {
-                let patient = if in_patient_compartment(resource_type) && !patients {
-                    let base = context.own_base.as_deref();
-
-                    step.patients.iter().find_map(|text| patient_of(&self.links, text, step.full_url, base))
-                } else {
-                    None
-                };
+                let base = context.own_base.as_deref();
+                let patients = if alone { &[][..] } else { &step.patients };
+                let patient = patients.iter().find_map(|text| patient_of(&self.links, text, step.full_url, base));
                 context.minter.id(resource_type, patient.as_ref())
             }
         };
@@ -162,7 +190,7 @@ impl<'a> Plan<'a> {
         if let Some(url) = step.full_url.filter(|url| self.links.has_full_url(url)) {
             return Err(Error::invalid(format!("Another entry has this fullUrl, too: {url}")).at("fullUrl"));
         }
-        self.links.add(step.full_url, step.body_id.as_ref(), resource_type, &id);
+        self.links.add(step.full_url, step.body_id.as_ref(), resource_type, &id, is_new);
         Ok(())
     }
 
@@ -182,18 +210,14 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// The resource of a step, with its links rewritten.
+    /// The resource of a step, with its links rewritten. Its faults point inside the entry: the change knows which.
     pub fn resource(&self, position: usize) -> Result<Resource> {
-        let read = || {
-            let step = self.steps.get(position).ok_or_else(|| Error::internal("a step is missing"))?;
-            let resource_type = step.request.interaction.resource_type();
-            let resource_type =
-                resource_type.ok_or_else(|| Error::internal("a step without a type has no resource"))?;
-            let mut resource = self.read(step, resource_type)?;
-            rewrite(&mut resource, &self.links, step.full_url).map_err(|error| error.within("resource"))?;
-            Ok(resource)
-        };
-        read().map_err(|error: Error| error.within(&place(position)))
+        let step = self.steps.get(position).ok_or_else(|| Error::internal("a step is missing"))?;
+        let resource_type = step.request.interaction.resource_type();
+        let resource_type = resource_type.ok_or_else(|| Error::internal("a step without a type has no resource"))?;
+        let mut resource = self.read(step, resource_type)?;
+        rewrite(&mut resource, &self.links, step.full_url).map_err(|error| error.within("resource"))?;
+        Ok(resource)
     }
 
     /// The writes of the plan in the order of R4's rules (DELETE, POST, PUT), each with its entry's position.
@@ -241,7 +265,7 @@ impl<'a> Plan<'a> {
 /// The patient that a reference leads to: an entry, what a search found, or one on the server.
 fn patient_of(links: &Links, text: &str, from: Option<&str>, base: Option<&str>) -> Option<Id> {
     if let Some((resource_type, id)) = links.target(text, from) {
-        return (*resource_type == ResourceType::PATIENT).then(|| id.clone());
+        return (resource_type == ResourceType::PATIENT).then(|| id.clone());
     }
     match Target::parse(text, base) {
         Target::Local { resource_type: ResourceType::PATIENT, id, .. } => Some(id),

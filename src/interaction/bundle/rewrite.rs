@@ -16,30 +16,61 @@ pub fn rewrite(resource: &mut Resource, links: &Links, from: Option<&str>) -> Re
     rewriter.object(resource.object_mut(), node)
 }
 
-/// Calls `visit` with the text of every reference in a resource.
-pub fn each_reference<'a>(resource: &'a Resource, visit: &mut impl FnMut(&'a str)) {
-    visit_references(resource.object(), root(resource.resource_type()), visit);
+/// A member on the way to a reference, and which of its items when it is a list.
+pub struct Part<'a> {
+    name: &'a str,
+    item: Option<usize>,
 }
 
-fn visit_references<'a>(object: &'a Object, node: Node, visit: &mut impl FnMut(&'a str)) {
+/// The path as a FHIRPath, such as `participant[1].individual.reference`.
+pub fn path_to_reference(parts: &[Part<'_>]) -> String {
+    let mut path = String::new();
+    for part in parts {
+        path.push_str(part.name);
+        if let Some(item) = part.item {
+            path.push_str(&format!("[{item}]"));
+        }
+        path.push('.');
+    }
+    path + "reference"
+}
+
+/// Calls `visit` with the text of every reference in a resource and the way to it.
+pub fn each_reference<'a>(resource: &'a Resource, visit: &mut impl FnMut(&'a str, &[Part<'a>])) {
+    visit_references(resource.object(), root(resource.resource_type()), &mut Vec::new(), visit);
+}
+
+fn visit_references<'a>(
+    object: &'a Object,
+    node: Node,
+    path: &mut Vec<Part<'a>>,
+    visit: &mut impl FnMut(&'a str, &[Part<'a>]),
+) {
     if node.is_reference()
         && let Some(text) = object.get_str("reference")
     {
-        visit(text);
+        visit(text, path);
     }
     for (name, value) in object.iter() {
-        for item in value.items() {
+        let is_list = matches!(value, Json::Array(_));
+        for (position, item) in value.items().iter().enumerate() {
             if let Json::Object(inner) = item
                 && let Some(inner_node) = inner_node(node, name, inner)
             {
-                visit_references(inner, inner_node, visit);
+                path.push(Part { name, item: is_list.then_some(position) });
+                visit_references(inner, inner_node, path, visit);
+                path.pop();
             }
         }
     }
 }
 
 /// The definition of the object under a member: known elements, extensions of primitives, resources by their type.
+/// None for the entries of a Bundle that is itself stored: their references lead to each other, and it may be signed.
 fn inner_node(node: Node, name: &str, inner: &Object) -> Option<Node> {
+    if name == "entry" && node.path() == ResourceType::BUNDLE.as_str() {
+        return None;
+    }
     if name.starts_with('_') {
         return Some(Node::element());
     }
@@ -158,7 +189,7 @@ mod tests {
 
     fn links() -> Links {
         let mut links = Links::default();
-        links.add(Some("urn:uuid:1"), None, ResourceType::PATIENT, &Id::parse("p").unwrap());
+        links.add(Some("urn:uuid:1"), None, ResourceType::PATIENT, &Id::parse("p").unwrap(), true);
         links
     }
 
@@ -193,12 +224,20 @@ mod tests {
     }
 
     #[test]
+    fn the_entries_of_a_bundle_that_is_stored_are_left_alone() {
+        let text = r#"{"resourceType":"Bundle","type":"document","entry":[{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Basic","subject":{"reference":"urn:uuid:7"}}}]}"#;
+        assert_eq!(rewritten(text).unwrap(), text);
+    }
+
+    #[test]
     fn every_reference_is_visited() {
         let text = r#"{"resourceType":"Encounter","subject":{"reference":"a"},"contained":[{"resourceType":"Basic","author":{"reference":"b"}}],
             "extension":[{"url":"http://x","valueReference":{"reference":"c"}}]}"#;
         let resource = Resource::from_json(parse(text.as_bytes(), 64).unwrap()).unwrap();
         let mut seen = Vec::new();
-        each_reference(&resource, &mut |text| seen.push(text));
-        assert_eq!(seen, ["a", "b", "c"]);
+        each_reference(&resource, &mut |text, path| seen.push(format!("{text} {}", path_to_reference(path))));
+        let expected =
+            ["a subject.reference", "b contained[0].author.reference", "c extension[0].valueReference.reference"];
+        assert_eq!(seen, expected);
     }
 }

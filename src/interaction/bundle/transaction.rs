@@ -5,7 +5,7 @@ use super::super::response::Response;
 use super::super::write::{self, After, Change, Work};
 use super::super::{Context, reading};
 use super::plan::{Plan, place};
-use super::{returns, write_entry};
+use super::{naming_members, returns, write_entry};
 use crate::auth::Grant;
 use crate::error::{Error, Result};
 use crate::fhir::bundle::{Bundle, BundleWriter};
@@ -21,8 +21,9 @@ pub async fn answer(
     bundle: &Bundle,
     receipt: Option<&str>,
 ) -> Result<Response> {
-    let plan = Plan::make(context, context.store.reader(grant), request, bundle).await?;
-    let (positions, changes): (Vec<usize>, Vec<Change>) = plan.changes(context)?.into_iter().unzip();
+    let plan = Plan::make(context, context.store.reader(grant), request, bundle).await.map_err(naming_members)?;
+    let changes = plan.changes(context).map_err(naming_members)?;
+    let (positions, changes): (Vec<usize>, Vec<Change>) = changes.into_iter().unzip();
     let mut answers: Vec<Option<Response>> = Vec::new();
     answers.resize_with(plan.steps.len(), || None);
 
@@ -36,7 +37,7 @@ pub async fn answer(
         after: has_reads.then_some(&reads),
         receipt,
     };
-    let written = write::apply(context, grant, &work).await?;
+    let written = write::apply(context, grant, &work).await.map_err(naming_members)?;
 
     for ((position, change), written) in positions.iter().zip(&changes).zip(&written) {
         if let Some(answer) = answers.get_mut(*position) {
@@ -64,7 +65,9 @@ impl After for Reads<'_> {
             let mut answers = Vec::new();
             for (position, step) in self.plan.steps.iter().enumerate().filter(|(_, step)| step.id.is_none()) {
                 let answer = reading(self.context, reader, &step.request).await;
-                answers.push((position, answer.map_err(|error| error.within(&place(position)))?));
+                let mut answer = answer.map_err(|error| error.within(&place(position)))?;
+                answer.body = answer.body.filter(|_| !step.is_head);
+                answers.push((position, answer));
             }
             // Replaced as a whole: a transaction that lost a race reads again.
             *self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = answers;

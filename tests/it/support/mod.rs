@@ -1,5 +1,6 @@
 //! A server of its own for each test, on a database of its own, and a client that reads its answers.
 
+pub mod bundle;
 pub mod database;
 
 use brasa::app::Application;
@@ -8,6 +9,8 @@ use database::TestDatabase;
 use reqwest::Method;
 use serde_json::Value;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 pub const FHIR_JSON: &str = "application/fhir+json";
 
@@ -25,6 +28,8 @@ pub struct Server {
 pub struct Answer {
     pub status: u16,
     pub text: String,
+    /// The body as it came, compressed if it was.
+    pub bytes: Vec<u8>,
     headers: reqwest::header::HeaderMap,
 }
 
@@ -60,6 +65,14 @@ impl Answer {
     pub fn id(&self) -> String {
         self.json()["id"].as_str().expect("the resource has an id").to_owned()
     }
+}
+
+/// What a server sends until it closes the connection.
+pub async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut bytes)).await;
+    read.expect("the server ends its answer").expect("the connection holds");
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Server {
@@ -116,7 +129,20 @@ impl Server {
         }
         let response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.expect("the answer ends") }
+        let bytes = response.bytes().await.expect("the answer ends").to_vec();
+        Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned(), bytes }
+    }
+
+    /// Opens a connection for a test that writes HTTP by hand.
+    pub async fn dial(&self) -> TcpStream {
+        TcpStream::connect(self.root.trim_start_matches("http://")).await.expect("the server listens")
+    }
+
+    /// Sends bytes as they are over a connection of their own; all that comes back until the server closes it.
+    pub async fn raw(&self, request: impl AsRef<[u8]>) -> String {
+        let mut stream = self.dial().await;
+        stream.write_all(request.as_ref()).await.expect("the server reads");
+        read_to_end(&mut stream).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {

@@ -1,0 +1,314 @@
+//! The floor: pgbench running the statements that the server runs, over as many connections, on the same database.
+
+use super::content::{BUNDLE_RESOURCES, PATIENT_HEAD, Row, patient_id};
+use super::cpu::Postgres;
+use super::load::{Crowd, Run};
+use crate::error::{Error, Result};
+use crate::store::statement;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+const SETTLE: &str = include_str!("../../../sql/bench/settle.psql");
+const CHECKPOINTER: &str = include_str!("../../../sql/bench/checkpointer.psql");
+const BODIES: &str = include_str!("../../../sql/bench/bodies.psql");
+
+/// Where distributions keep PostgreSQL's programs when `pg_config` does not say.
+const FOLDER_OF_VERSIONS: &str = "/usr/lib/postgresql";
+
+/// How PostgreSQL's own programs reach the database.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// Without the password, which other users could read from the list of processes.
+    conninfo: String,
+    password: Option<String>,
+}
+
+impl Connection {
+    pub fn of_url(url: &str) -> Connection {
+        let (conninfo, password) = split_password(url);
+        Connection { conninfo, password }
+    }
+
+    /// The embedded database of a data folder, by what PostgreSQL itself notes of where it listens.
+    pub fn of_data_dir(data_dir: &Path) -> Result<Connection> {
+        let path = data_dir.join("postgres/postmaster.pid");
+        let missing = |fault| Error::invalid(format!("No database runs in {}: {fault}.", data_dir.display()));
+        let notes = std::fs::read_to_string(&path).map_err(missing)?;
+        let mut lines = notes.lines().skip(3);
+        let (port, folder) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+        let folder = folder.replace('\\', "\\\\").replace('\'', "\\'");
+        let conninfo = format!("host='{folder}' port={port} user=brasa dbname=brasa");
+        Ok(Connection { conninfo, password: None })
+    }
+}
+
+/// Takes the password out of either form of a PostgreSQL address.
+/// <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
+fn split_password(url: &str) -> (String, Option<String>) {
+    if let Some((scheme, rest)) = url.split_once("://") {
+        let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at_checked(authority_end).unwrap_or((rest, ""));
+        if let Some((user, host)) = authority.rsplit_once('@')
+            && let Some((user, password)) = user.split_once(':')
+        {
+            let password = percent_encoding::percent_decode_str(password).decode_utf8_lossy().into_owned();
+            return (format!("{scheme}://{user}@{host}{tail}"), Some(password));
+        }
+        return (url.to_owned(), None);
+    }
+    let (with, without): (Vec<&str>, Vec<&str>) =
+        url.split_whitespace().partition(|pair| pair.starts_with("password="));
+    let password = with.first().and_then(|pair| pair.strip_prefix("password="));
+    (without.join(" "), password.map(|password| password.trim_matches('\'').to_owned()))
+}
+
+/// pgbench on one database, with the bodies that the server stored there.
+pub struct Floor {
+    connection: Connection,
+    programs: Option<PathBuf>,
+    /// Scripts and logs of pgbench.
+    folder: PathBuf,
+    /// Makes the ids of this benchmark differ from those of another one on the same database.
+    tag: String,
+    variables: Vec<String>,
+    runs: u32,
+}
+
+impl Floor {
+    /// `imported`: the patient of a Bundle that the server has imported.
+    pub async fn open(connection: Connection, folder: &Path, imported: &str) -> Result<Floor> {
+        let tag = format!("{:04}", rand::random_range(0..10_000));
+        let mut floor = Floor {
+            connection,
+            programs: programs(),
+            folder: folder.to_owned(),
+            tag,
+            variables: vec![format!("head={PATIENT_HEAD}"), "n=0".to_owned()],
+            runs: 0,
+        };
+        let stored = floor.psql(BODIES, Some(&patient_id(0))).await?;
+        let observation = stored.lines().find_map(|line| line.strip_prefix("Observation|"));
+        let observation = observation.ok_or_else(|| Error::invalid("The database does not hold what was stored."))?;
+        floor.variables.push(format!("body=\\x{observation}"));
+        let stored = floor.psql(BODIES, Some(imported)).await?;
+        for (number, line) in stored.lines().enumerate() {
+            let (resource_type, body) = line.split_once('|').unwrap_or_default();
+            floor.variables.extend([
+                format!("t{number}={resource_type}"),
+                format!("i{number}=.{number:013}"),
+                format!("b{number}=\\x{body}"),
+            ]);
+        }
+        match usize::try_from(BUNDLE_RESOURCES) {
+            Ok(expected) if stored.lines().count() == expected => Ok(floor),
+            _ => Err(Error::invalid("The database does not hold the Bundle that was imported.")),
+        }
+    }
+
+    /// The processes of the database, when they are of this machine.
+    pub async fn postgres(&self) -> Option<Postgres> {
+        let pid = self.psql(CHECKPOINTER, None).await.ok()?;
+        Postgres::of_child(pid.trim().parse().ok()?)
+    }
+
+    /// Tidies the database before a run. A user who may not is not stopped: the runs then differ a little more.
+    pub async fn settle(&self) {
+        let _ = self.psql(SETTLE, None).await;
+    }
+
+    /// Runs pgbench for so long.
+    pub async fn run(&mut self, row: Row, crowd: Crowd, duration: Duration) -> Result<Run> {
+        self.runs += 1;
+        let script = self.folder.join("script.pgbench");
+        std::fs::write(&script, expand(script_of(row))?).map_err(Error::internal)?;
+        let logs = self.folder.join("pgbench");
+        remove_logs(&self.folder)?;
+        let mut command = self.program("pgbench");
+        command.args(["--no-vacuum", "--protocol=prepared", "--log"]);
+        command.arg("--log-prefix").arg(&logs).arg("--file").arg(&script);
+        command.args(["--client", &crowd.clients.to_string(), "--jobs", &crowd.threads.to_string()]);
+        command.args(["--time", &duration.as_secs().to_string()]);
+        let own = [format!("tag={}", self.run_tag()), format!("run=ben{}", self.run_tag())];
+        for variable in self.variables.iter().chain(&own) {
+            command.args(["--define", variable]);
+        }
+        command.arg(&self.connection.conninfo);
+        let said = output(command, "").await?;
+        let tps = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse::<f64>().ok());
+        let tps = tps.filter(|tps| *tps > 0.0).ok_or_else(|| Error::invalid(format!("pgbench said no tps: {said}")))?;
+        let latencies_us = read_logs(&self.folder)?;
+        let elapsed = Duration::from_secs_f64(count(&latencies_us) / tps);
+        Ok(Run { latencies_us, elapsed, client_cpu_us: 0 })
+    }
+
+    /// Four characters that no other run has.
+    fn run_tag(&self) -> String {
+        let number = self.tag.parse::<u32>().unwrap_or(0) + self.runs;
+        format!("{:04}", number % 10_000)
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = match &self.programs {
+            Some(folder) => Command::new(folder.join(name)),
+            None => Command::new(name),
+        };
+        if let Some(password) = &self.connection.password {
+            command.env("PGPASSWORD", password);
+        }
+        command
+    }
+
+    async fn psql(&self, script: &str, compartment: Option<&str>) -> Result<String> {
+        let mut command = self.program("psql");
+        command.args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--set", "ON_ERROR_STOP=1"]);
+        if let Some(compartment) = compartment {
+            command.args(["--set", &format!("compartment={compartment}")]);
+        }
+        command.args(["--file", "-", "--dbname", &self.connection.conninfo]);
+        output(command, script).await
+    }
+}
+
+/// The folder of pgbench and psql; `None` leaves it to PATH.
+fn programs() -> Option<PathBuf> {
+    let has_both = |folder: &PathBuf| ["pgbench", "psql"].iter().all(|name| folder.join(name).is_file());
+    let asked = std::process::Command::new("pg_config").arg("--bindir").stderr(Stdio::null()).output();
+    let told = asked.ok().map(|said| PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
+    let versions = std::fs::read_dir(FOLDER_OF_VERSIONS).into_iter().flatten().flatten();
+    let mut installed: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
+    installed.sort();
+    told.into_iter().chain(installed.into_iter().rev()).find(has_both)
+}
+
+/// Runs a program with text on its standard input; gives what it printed, or refuses with what it complained of.
+async fn output(mut command: Command, input: &str) -> Result<String> {
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    let missing = |fault| {
+        Error::invalid(format!(
+            "{name} cannot be run: {fault}. It comes with PostgreSQL (Debian: apt-get install postgresql)."
+        ))
+    };
+    command.kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("LC_ALL", "C");
+    let mut child = command.spawn().map_err(missing)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).await.map_err(Error::internal)?;
+    }
+    let ended = child.wait_with_output().await.map_err(Error::internal)?;
+    if ended.status.success() {
+        return Ok(String::from_utf8_lossy(&ended.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    Err(Error::invalid(format!("{name} failed.")).caused_by(said.trim()))
+}
+
+fn script_of(row: Row) -> &'static str {
+    match row {
+        Row::Create => include_str!("../../../sql/bench/create.pgbench"),
+        Row::Read => include_str!("../../../sql/bench/read.pgbench"),
+        Row::Update => include_str!("../../../sql/bench/update.pgbench"),
+        Row::Vread => include_str!("../../../sql/bench/vread.pgbench"),
+        Row::Import => include_str!("../../../sql/bench/import.pgbench"),
+    }
+}
+
+/// Puts the server's statements into a script: `@name argument ; argument` becomes that statement with its parameters,
+/// and `@rows first count (…#…)` becomes so many rows, each with its number for `#`.
+fn expand(script: &str) -> Result<String> {
+    let mut expanded = String::new();
+    for line in script.lines() {
+        let line = match line.strip_prefix('@') {
+            None => line.to_owned(),
+            Some(rest) => match rest.strip_prefix("rows ") {
+                Some(rest) => rows(rest),
+                None => called(rest),
+            }
+            .ok_or_else(|| Error::internal(format!("a script of the benchmark has a bad line: {line}")))?,
+        };
+        expanded.push_str(&line);
+        expanded.push('\n');
+    }
+    Ok(expanded)
+}
+
+fn rows(text: &str) -> Option<String> {
+    let (first, rest) = text.split_once(' ')?;
+    let (count, row) = rest.split_once(' ')?;
+    let first: u32 = first.parse().ok()?;
+    let numbers = first..first + count.parse::<u32>().ok()?;
+    let rows: Vec<String> = numbers.map(|number| row.replace('#', &number.to_string())).collect();
+    Some(format!("{};", rows.join(",\n")))
+}
+
+fn called(text: &str) -> Option<String> {
+    let (text, end) = match text.split_once(" \\gset ") {
+        Some((text, prefix)) => (text, format!(" \\gset {prefix}")),
+        None => (text, ";".to_owned()),
+    };
+    let (name, arguments) = text.split_once(' ')?;
+    let statement = statement::ALL.iter().find(|statement| statement.name == name)?;
+    let lines: Vec<&str> = statement.sql.lines().filter(|line| !line.starts_with("--")).collect();
+    let mut sql = lines.join("\n");
+    let arguments: Vec<&str> = arguments.split(" ; ").collect();
+    // Backwards, so that $1 is not found in $10.
+    for (position, argument) in arguments.iter().enumerate().rev() {
+        sql = sql.replace(&format!("${}", position + 1), argument);
+    }
+    (!sql.contains('$')).then(|| sql + &end)
+}
+
+fn logs(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(Error::internal)?.flatten();
+    let is_log = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pgbench."));
+    Ok(entries.map(|entry| entry.path()).filter(is_log).collect())
+}
+
+fn remove_logs(folder: &Path) -> Result<()> {
+    logs(folder)?.iter().try_for_each(|path| std::fs::remove_file(path).map_err(Error::internal))
+}
+
+/// The latency of each transaction, the third word of its line.
+/// <https://www.postgresql.org/docs/current/pgbench.html> (Per-Transaction Logging)
+fn read_logs(folder: &Path) -> Result<Vec<u64>> {
+    let mut latencies = Vec::new();
+    for path in logs(folder)? {
+        let text = std::fs::read_to_string(path).map_err(Error::internal)?;
+        latencies.extend(text.lines().filter_map(|line| line.split(' ').nth(2)?.parse::<u64>().ok()));
+    }
+    Ok(latencies)
+}
+
+fn count(latencies: &[u64]) -> f64 {
+    u32::try_from(latencies.len()).unwrap_or(u32::MAX).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_takes_the_servers_own_statements() {
+        for row in Row::ALL {
+            let script = expand(script_of(row)).unwrap();
+            assert!(!script.contains('@') && !script.contains('#'), "{script}");
+        }
+        let read = expand(script_of(Row::Read)).unwrap();
+        assert!(read.contains("WHERE compartment = :head || :p AND type = 'Observation' AND id = :head ||"), "{read}");
+        assert!(expand(script_of(Row::Update)).unwrap().contains("FOR UPDATE \\gset was_\n"));
+        assert!(expand(script_of(Row::Import)).unwrap().contains(":t223,"));
+        assert!(expand("@read_current :a").is_err(), "a statement with too few arguments is refused");
+    }
+
+    #[test]
+    fn a_password_is_taken_out_of_the_address() {
+        let split = |url| split_password(url);
+        assert_eq!(
+            split("postgres://u:p%40@h:5432/d?x=1"),
+            ("postgres://u@h:5432/d?x=1".to_owned(), Some("p@".to_owned()))
+        );
+        assert_eq!(split("postgres://u@h/d"), ("postgres://u@h/d".to_owned(), None));
+        assert_eq!(split("host=h password='p' dbname=d"), ("host=h dbname=d".to_owned(), Some("p".to_owned())));
+    }
+}

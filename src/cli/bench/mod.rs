@@ -1,0 +1,215 @@
+//! `brasa bench`: the server's throughput beside pgbench's for the same rows on the same database, in one run.
+
+mod content;
+mod cpu;
+mod floor;
+mod load;
+mod report;
+
+use crate::app::Application;
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::telemetry;
+use clap::Args;
+use content::{Requests, Row};
+use floor::{Connection, Floor};
+use load::{Crowd, Target};
+use report::Side;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Args)]
+pub struct Options {
+    /// How long one run takes (s).
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Connections at once.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=800))]
+    clients: u32,
+    /// Runs of the server and of pgbench for each row, in turn.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Only rows whose name contains this word: create, read, update, vread, transaction.
+    #[arg(long, value_name = "WORD")]
+    only: Option<String>,
+    /// Keep the embedded database in this folder instead of a temporary one.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Measure a server that runs. pgbench then needs BRASA_DATABASE_URL or the server's --data-dir.
+    #[arg(long, value_name = "http://HOST:PORT/fhir")]
+    server: Option<String>,
+    /// Agree that the benchmark's patients stay in the database; needed with BRASA_DATABASE_URL and with --server.
+    #[arg(long)]
+    leave_rows: bool,
+    /// Leave pgbench out.
+    #[arg(long)]
+    no_floor: bool,
+    /// Log as `brasa serve` does, with a line for each request on standard error, instead of warnings only.
+    #[arg(long)]
+    request_log: bool,
+}
+
+impl Options {
+    fn crowd(&self) -> Crowd {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Crowd { clients: self.clients, threads: u32::try_from(cores / 2).unwrap_or(1).clamp(1, self.clients) }
+    }
+
+    fn settings(&self, scratch: &Path) -> Result<Settings> {
+        // Never the data folder of the environment: that may be a real one.
+        let data_dir = self.data_dir.clone().unwrap_or_else(|| scratch.join("data"));
+        let mut flags = vec![
+            ("BRASA_LISTEN", "127.0.0.1:0".to_owned()),
+            ("BRASA_DATA_DIR", data_dir.to_string_lossy().into_owned()),
+        ];
+        if !self.request_log {
+            flags.push(("BRASA_LOG", "warn".to_owned()));
+        }
+        let settings = Settings::load_with(&flags).map_err(|fault| Error::invalid(fault.to_string()))?;
+        telemetry::start(&settings).map_err(Error::internal)?;
+        Ok(settings)
+    }
+}
+
+pub async fn run(options: Options) -> Result<ExitCode> {
+    let scratch = Scratch::make()?;
+    let settings = options.settings(&scratch.0)?;
+    let is_shared = settings.database_url.is_some() || options.server.is_some();
+    if is_shared && !options.leave_rows {
+        return Err(Error::invalid(
+            "The benchmark would store thousands of made-up patients in a database that is not its own. Unset BRASA_DATABASE_URL, or agree with --leave-rows.",
+        ));
+    }
+    let database = settings.database_url.as_ref().map(|url| Connection::of_url(url.reveal()));
+    let work = async {
+        match &options.server {
+            Some(url) => {
+                let (host, address, prefix) = find(url).await?;
+                let database = match (database, &options.data_dir) {
+                    (None, Some(folder)) => Some(Connection::of_data_dir(folder)?),
+                    (database, _) => database,
+                };
+                let target = Target { address, requests: Arc::new(Requests::new(&host, &prefix)) };
+                measure(&options, &target, database, &scratch.0).await
+            }
+            None => in_process(&options, &settings, database, &scratch.0).await,
+        }
+    };
+    work.await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts the server in this process, measures it, and stops it whatever happened.
+async fn in_process(
+    options: &Options,
+    settings: &Settings,
+    database: Option<Connection>,
+    scratch: &Path,
+) -> Result<()> {
+    let application = Application::build(settings, say).await?;
+    let (stopper, address) = (application.stopper(), application.address);
+    let serving = application.run();
+    let mut serving = std::pin::pin!(serving);
+    let database = match database {
+        Some(database) => database,
+        None => Connection::of_data_dir(&settings.data_dir)?,
+    };
+    let target = Target { address, requests: Arc::new(Requests::new(&address.to_string(), "/fhir")) };
+    let measured = tokio::select! {
+        measured = measure(options, &target, Some(database), scratch) => measured,
+        ended = &mut serving => return ended.and(Err(Error::invalid("The server ended in the middle."))),
+        _ = tokio::signal::ctrl_c() => Err(Error::invalid("Interrupted.")),
+    };
+    let (ended, ()) = tokio::join!(serving, stopper.stop());
+    measured.and(ended)
+}
+
+async fn measure(options: &Options, target: &Target, database: Option<Connection>, scratch: &Path) -> Result<()> {
+    let (crowd, duration) = (options.crowd(), Duration::from_secs(options.seconds));
+    say("Storing the patients that reads and updates are about.");
+    load::prepare(target, crowd).await?;
+    let imported = load::import_one(target).await?;
+    let mut floor = match database.filter(|_| !options.no_floor) {
+        Some(database) => Some(Floor::open(database, scratch, &imported).await?),
+        None => None,
+    };
+    let postgres = match &floor {
+        Some(floor) => floor.postgres().await,
+        None => None,
+    };
+    let is_own = options.server.is_none();
+    let database_us = || postgres.map(cpu::Postgres::total_us);
+    print(&report::notes(options.clients, options.seconds, options.rounds));
+    print("");
+    print(report::HEAD);
+    for row in Row::ALL {
+        if options.only.as_ref().is_some_and(|word| !row.title().split(' ').any(|title| title == word)) {
+            continue;
+        }
+        let (mut brasa, mut alone) = (Side::default(), Side::default());
+        for _ in 0..options.rounds {
+            if let Some(floor) = &floor {
+                floor.settle().await;
+            }
+            let (process, before) = (cpu::process_us(), database_us());
+            let run = load::run(target, row, crowd, duration).await?;
+            let own = cpu::process_us().saturating_sub(process).saturating_sub(run.client_cpu_us);
+            brasa.add(run, is_own.then_some(own), spent(before, database_us()));
+            if let Some(floor) = &mut floor {
+                floor.settle().await;
+                let before = database_us();
+                let run = floor.run(row, crowd, duration).await?;
+                alone.add(run, None, spent(before, database_us()));
+            }
+        }
+        print(&report::line(row, &mut brasa, floor.is_some().then_some(&mut alone)));
+    }
+    Ok(())
+}
+
+fn spent(before: Option<u64>, after: Option<u64>) -> Option<u64> {
+    Some(after?.saturating_sub(before?))
+}
+
+/// Host, address and path of a server's FHIR endpoint.
+async fn find(url: &str) -> Result<(String, SocketAddr, String)> {
+    let unread = || Error::invalid(format!("{url} cannot be read. It looks like http://127.0.0.1:8000/fhir."));
+    let rest = url.strip_prefix("http://").ok_or_else(unread)?.trim_end_matches('/');
+    let (host, path) = rest.split_once('/').unwrap_or((rest, "fhir"));
+    let mut addresses = tokio::net::lookup_host(host).await.map_err(|_| unread())?;
+    let address = addresses.next().ok_or_else(unread)?;
+    Ok((host.to_owned(), address, format!("/{path}")))
+}
+
+/// A folder that is removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn make() -> Result<Scratch> {
+        let path = PathBuf::from(format!("/tmp/brasa-bench-{}", std::process::id()));
+        // Started by root, the database runs as another user, who must pass through.
+        let made = std::fs::DirBuilder::new().mode(0o711).create(&path);
+        made.map_err(|fault| Error::invalid(format!("Cannot make the folder {}: {fault}.", path.display())))?;
+        Ok(Scratch(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[allow(clippy::print_stdout)]
+fn print(line: &str) {
+    println!("{line}");
+}
+
+#[allow(clippy::print_stderr)]
+fn say(sentence: &str) {
+    eprintln!("brasa: {sentence}");
+}
