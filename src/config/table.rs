@@ -170,7 +170,7 @@ static TABLE: &[Setting] = &[
 
     preset("BRASA_LOG", "info",
         Accepts::Text("`off`, `error`, `warn`, `info`, `debug`, `trace`, or levels by part such as `info,brasa::store=debug`"),
-        "What is logged; other libraries are never heard below `info`, for they print what requests hold."),
+        "What is logged; other libraries are heard from `warn` up, for below it they print what requests hold."),
     preset("BRASA_LOG_FORMAT", "auto",
         Accepts::Choice(LogFormat::WORDS),
         "The shape of the log's lines: `auto` is text on a terminal and JSON otherwise."),

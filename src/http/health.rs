@@ -6,13 +6,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Liveness knows nothing of the database: restarting this process would not mend it.
 pub async fn health(request: HttpRequest) -> HttpResponse {
-    let told = Told::of(&request).as_interaction("health");
+    let told = Told::of(&request).for_interaction("health");
     told.tell(&request, HttpResponse::Ok().json(serde_json::json!({ "status": "alive" })))
 }
 
 /// Readiness: the coordinator answers and the server is not stopping. A lost worker takes only its patients away.
 pub async fn ready(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    let told = Told::of(&request).as_interaction("ready");
+    let told = Told::of(&request).for_interaction("ready");
     let answer = readiness(&state).await;
     told.tell(&request, answer)
 }
@@ -35,7 +35,7 @@ async fn readiness(state: &State) -> HttpResponse {
 
 /// What stands at the root.
 pub async fn front(request: HttpRequest) -> HttpResponse {
-    let told = Told::of(&request).as_interaction("front");
+    let told = Told::of(&request).for_interaction("front");
     let answer = serde_json::json!({
         "name": "Brasa",
         "version": env!("CARGO_PKG_VERSION"),

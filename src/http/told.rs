@@ -23,7 +23,7 @@ impl Told {
         Told { id, interaction: None, resource_type: None, started: Instant::now() }
     }
 
-    pub fn as_interaction(self, name: &'static str) -> Told {
+    pub fn for_interaction(self, name: &'static str) -> Told {
         Told { interaction: Some(name), ..self }
     }
 

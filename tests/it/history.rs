@@ -1,4 +1,5 @@
 //! History of an instance, a type and the system, by page and by time. <https://hl7.org/fhir/R4/http.html#history>
+#![allow(clippy::string_slice)]
 
 use crate::support::{Answer, Server};
 use serde_json::{Value, json};

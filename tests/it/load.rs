@@ -68,8 +68,12 @@ impl Desk {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
+        self.brasa("load", arguments)
+    }
+
+    fn brasa(&self, subcommand: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_brasa"));
-        command.arg("load").args(arguments).current_dir(&self.folder).kill_on_drop(true);
+        command.arg(subcommand).args(arguments).current_dir(&self.folder).kill_on_drop(true);
         command.env("BRASA_DATABASE_URL", &self.url).env("BRASA_SHARD_COUNT", "8").env("BRASA_LOG", "warn");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -429,4 +433,24 @@ async fn a_bad_entry_of_a_batch_is_rejected_and_a_transaction_with_one_is_reject
     assert_eq!(run.row("Total"), [0, 0, 1]);
     assert!(run.rejects[0]["issue"]["expression"][0].as_str().unwrap().starts_with("Bundle.entry[1]"));
     assert_eq!(server.get("Basic/good").await.expect(200).json()["meta"]["versionId"], "1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dictionary_is_trained_on_what_is_stored_and_a_running_server_reads_what_it_wrote() {
+    let server = Server::start().await;
+    let desk = Desk::new(&server.database);
+    desk.load_with(&["-"], observations(0..200).as_bytes()).await.expect(0);
+    let too_few = desk.ended(desk.brasa("dictionary", &["train"]).spawn().unwrap()).await;
+    assert!(too_few.told.contains("200 bodies are too few"), "{}", too_few.told);
+    too_few.expect(1);
+    let more = desk.load_with(&["-"], observations(200..2_000).as_bytes()).await;
+    more.expect(0);
+    let trained = desk.ended(desk.brasa("dictionary", &["train"]).spawn().unwrap()).await.expect(0);
+    assert!(trained.told.contains("Stored as dictionary 2"), "{}", trained.told);
+    desk.load_with(&["-"], observations(2_000..2_010).as_bytes()).await.expect(0);
+    let client = server.database.connect().await;
+    let rows = client.query("SELECT get_byte(body, 0) FROM resource WHERE id = 'o2001'", &[]).await.unwrap();
+    assert_eq!(rows[0].get::<_, i32>(0), 2, "new bodies are written with it");
+    assert!(server.get("Observation/o2001").await.expect(200).text.contains("\"value\":2001.00"));
+    assert!(server.get("Observation/o1").await.expect(200).text.contains("\"value\":1.00"));
 }

@@ -169,6 +169,16 @@ async fn health_and_readiness_answer_head_and_name_the_request() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_is_there_after_a_restart() {
+    let server = Server::start().await;
+    let body = json!({"resourceType": "Observation", "id": "o", "subject": {"reference": "Patient/p"}});
+    let written = server.put("Observation/o", body).await.expect(201);
+    let restarted = Server::on(server.stop().await, &[]).await;
+    assert_eq!(restarted.get("Observation/o").await.expect(200).text, written.text);
+    assert_eq!(restarted.get("Observation/o/_history").await.expect(200).json()["total"], 1);
+}
+
 /// The real program, with what it writes to standard error.
 struct Program {
     child: Child,

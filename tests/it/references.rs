@@ -78,8 +78,8 @@ async fn absolute_and_relative_references_lead_to_entries_with_addresses() {
     }
     assert_eq!(read(&server, &made[7]).await["encounter"]["reference"], made[6].as_str());
     let id = patient.replace("Patient/", "");
-    for position in 0..4 {
-        assert_eq!(server.compartment_of(&made[position]).await, id, "entry {position}");
+    for reference in made.iter().take(4) {
+        assert_eq!(server.compartment_of(reference).await, id, "{reference}");
     }
 }
 

@@ -3,5 +3,5 @@
 INSERT INTO dictionary (id, made, bytes)
 SELECT coalesce(max(id), 1) + 1, now(), $1
 FROM dictionary
-HAVING coalesce(max(id), 1) < $2
+HAVING coalesce(max(id), 1) < $2::smallint
 RETURNING id

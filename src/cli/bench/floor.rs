@@ -18,6 +18,9 @@ const BODIES: &str = include_str!("../../../sql/bench/bodies.psql");
 /// Where distributions keep PostgreSQL's programs when `pg_config` does not say.
 const FOLDER_OF_VERSIONS: &str = "/usr/lib/postgresql";
 
+/// Four digits of 36.
+const TAGS: u32 = 1_679_616;
+
 /// How PostgreSQL's own programs reach the database.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -72,7 +75,7 @@ pub struct Floor {
     /// Scripts and logs of pgbench.
     folder: PathBuf,
     /// Makes the ids of this benchmark differ from those of another one on the same database.
-    tag: String,
+    tag: u32,
     variables: Vec<String>,
     runs: u32,
 }
@@ -80,7 +83,7 @@ pub struct Floor {
 impl Floor {
     /// `imported`: the patient of a Bundle that the server has imported.
     pub async fn open(connection: Connection, folder: &Path, imported: &str) -> Result<Floor> {
-        let tag = format!("{:04}", rand::random_range(0..10_000));
+        let tag = rand::random_range(0..TAGS);
         let mut floor = Floor {
             connection,
             programs: programs(),
@@ -146,8 +149,9 @@ impl Floor {
 
     /// Four characters that no other run has.
     fn run_tag(&self) -> String {
-        let number = self.tag.parse::<u32>().unwrap_or(0) + self.runs;
-        format!("{:04}", number % 10_000)
+        let number = (self.tag + self.runs) % TAGS;
+        let digits = [46_656, 1_296, 36, 1].map(|place| char::from_digit(number / place % 36, 36).unwrap_or('0'));
+        digits.iter().collect()
     }
 
     fn program(&self, name: &str) -> Command {

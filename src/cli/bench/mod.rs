@@ -42,7 +42,7 @@ pub struct Options {
     /// Measure a server that runs. pgbench then needs BRASA_DATABASE_URL or the server's --data-dir.
     #[arg(long, value_name = "http://HOST:PORT/fhir")]
     server: Option<String>,
-    /// Agree that the benchmark's patients stay in the database; needed with BRASA_DATABASE_URL and with --server.
+    /// Agree that the benchmark's patients stay in the database; needed with one that is there already.
     #[arg(long)]
     leave_rows: bool,
     /// Leave pgbench out.
@@ -78,10 +78,11 @@ impl Options {
 pub async fn run(options: Options) -> Result<ExitCode> {
     let scratch = Scratch::make()?;
     let settings = options.settings(&scratch.0)?;
-    let is_shared = settings.database_url.is_some() || options.server.is_some();
+    let is_kept = options.data_dir.as_ref().is_some_and(|folder| folder.join("postgres").exists());
+    let is_shared = settings.database_url.is_some() || options.server.is_some() || is_kept;
     if is_shared && !options.leave_rows {
         return Err(Error::invalid(
-            "The benchmark would store thousands of made-up patients in a database that is not its own. Unset BRASA_DATABASE_URL, or agree with --leave-rows.",
+            "The benchmark would store thousands of made-up patients in a database that is not its own. Name none (BRASA_DATABASE_URL, --server, --data-dir), or agree with --leave-rows.",
         ));
     }
     let database = settings.database_url.as_ref().map(|url| Connection::of_url(url.reveal()));
@@ -114,13 +115,10 @@ async fn in_process(
     let (stopper, address) = (application.stopper(), application.address);
     let serving = application.run();
     let mut serving = std::pin::pin!(serving);
-    let database = match database {
-        Some(database) => database,
-        None => Connection::of_data_dir(&settings.data_dir)?,
-    };
+    let database = database.map_or_else(|| Connection::of_data_dir(&settings.data_dir), Ok);
     let target = Target { address, requests: Arc::new(Requests::new(&address.to_string(), "/fhir")) };
     let measured = tokio::select! {
-        measured = measure(options, &target, Some(database), scratch) => measured,
+        measured = async { measure(options, &target, Some(database?), scratch).await } => measured,
         ended = &mut serving => return ended.and(Err(Error::invalid("The server ended in the middle."))),
         _ = tokio::signal::ctrl_c() => Err(Error::invalid("Interrupted.")),
     };

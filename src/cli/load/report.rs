@@ -148,15 +148,15 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(form) {
             bar.set_style(style);
         }
-        if is_terminal && !quiet {
-            bar.set_draw_target(ProgressDrawTarget::stderr());
-        }
         let now = Instant::now();
         Progress { bar, quiet, is_terminal, started: now, told_at: now, told: 0, bytes: 0 }
     }
 
     /// The clock starts when the database is there.
     pub fn start(&mut self) {
+        if self.is_terminal && !self.quiet {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
         self.bar.reset();
         (self.started, self.told_at) = (Instant::now(), Instant::now());
     }

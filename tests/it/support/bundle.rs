@@ -73,7 +73,10 @@ impl Answer {
 
     /// The status of each entry.
     pub fn statuses(&self) -> Vec<u16> {
-        let status = |entry: &Value| entry["response"]["status"].as_str().unwrap()[..3].parse().unwrap();
+        let status = |entry: &Value| {
+            let status = entry["response"]["status"].as_str().unwrap();
+            status.split(' ').next().unwrap_or_default().parse().unwrap()
+        };
         self.entries().iter().map(status).collect()
     }
 }
