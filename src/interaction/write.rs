@@ -1,6 +1,6 @@
 //! The one write path: locks what is there, checks the conditions, builds the versions, commits them together.
 
-use super::Context;
+use super::{Context, body_resource};
 use super::request::{Precondition, Request, Return};
 use super::response::{Response, location};
 use crate::auth::Grant;
@@ -13,6 +13,7 @@ use crate::fhir::resource::Resource;
 use crate::store::{Identifier, NewVersion, Previous, Reader, Scope, Stored, Write, WriteFailure};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// How often a transaction that lost a race is repeated before the client is told.
@@ -95,7 +96,12 @@ pub async fn one(
     receipt: Option<&str>,
 ) -> Result<Response> {
     let returns = request.prefer.returns.unwrap_or(Return::Representation);
-    let source = |_| resource.clone().ok_or_else(|| Error::internal("a deletion has no resource"));
+    // Handed over the first time; a repeated race reads the body again instead of keeping a copy for it.
+    let at_hand = Mutex::new(resource);
+    let source = |_| match at_hand.lock().ok().and_then(|mut resource| resource.take()) {
+        Some(resource) => Ok(resource),
+        None => body_resource(context, request, change.resource_type),
+    };
     let work = Work {
         changes: std::slice::from_ref(&change),
         resource: &source,

@@ -8,6 +8,10 @@ use std::ops::Range;
 /// Objects with more members than this look their keys up in a set; below it a scan is faster.
 const SCAN_MEMBERS_MAX: usize = 24;
 
+/// One reading makes at most so many values (values). A tree takes up to thirty times the bytes of its text: without
+/// this bound a body of small numbers would take gigabytes. HL7's largest definition has some 300,000.
+pub const VALUES_MAX: usize = 2_000_000;
+
 /// Reads one JSON value that is the whole text. Deeper nesting than `depth_max` (levels) is refused.
 pub fn parse(text: &[u8], depth_max: usize) -> Result<Json> {
     let mut parser = Parser::new(text, depth_max);
@@ -22,6 +26,7 @@ pub struct Parser<'a> {
     position: usize,
     depth: usize,
     depth_max: usize,
+    values: usize,
     path: Vec<Step>,
 }
 
@@ -41,7 +46,7 @@ impl<'a> Parser<'a> {
         // A byte order mark is not JSON, but editors write it and nobody means it.
         let marked = position == 0 && text.starts_with(b"\xEF\xBB\xBF");
         let position = if marked { 3 } else { position };
-        Parser { text, position, depth: 0, depth_max, path: Vec::new() }
+        Parser { text, position, depth: 0, depth_max, values: 0, path: Vec::new() }
     }
 
     /// Checks that nothing but space follows.
@@ -53,6 +58,11 @@ impl<'a> Parser<'a> {
     }
 
     pub fn value(&mut self) -> Result<Json> {
+        self.values += 1;
+        if self.values > VALUES_MAX {
+            let message = format!("the JSON holds more than {VALUES_MAX} values, the most that is read at once");
+            return Err(Invalid { fault: Fault::Bound, ..self.fault(&message) });
+        }
         match self.peek() {
             Some(b'{') => self.object_value(),
             Some(b'[') => self.array_value(),
@@ -458,6 +468,14 @@ mod tests {
         assert_eq!(fault.fault, Fault::Bound);
         assert!(fault.message.contains("8 levels"));
         assert!(parse("[".repeat(8).as_bytes(), 8).unwrap_err().fault == Fault::Syntax);
+    }
+
+    #[test]
+    fn more_values_than_the_bound_are_refused_and_name_the_bound() {
+        let text = format!("[{}0]", "0,".repeat(VALUES_MAX));
+        let fault = fault(&text);
+        assert_eq!(fault.fault, Fault::Bound);
+        assert!(fault.message.contains("2000000 values"));
     }
 
     #[test]
