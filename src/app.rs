@@ -53,7 +53,9 @@ impl Engine {
 fn unreachable(error: Error, settings: &Settings) -> Error {
     match (error.kind, &settings.database_url) {
         (Kind::Busy { .. }, Some(url)) => {
-            let message = format!("The database of BRASA_DATABASE_URL ({url}) cannot be reached. Is it running, and is the address right?");
+            let message = format!(
+                "The database of BRASA_DATABASE_URL ({url}) cannot be reached. Is it running, and is the address right?"
+            );
             Error { message, ..error }
         }
         _ => error,
@@ -90,7 +92,11 @@ impl Application {
         let state = web::Data::new(state);
         let shared = state.clone();
         let server = HttpServer::new(move || {
-            App::new().app_data(shared.clone()).wrap(Compress::default()).wrap(from_fn(http::no_encoding_is_refused)).configure(http::routes)
+            App::new()
+                .app_data(shared.clone())
+                .wrap(Compress::default())
+                .wrap(from_fn(http::no_encoding_is_refused))
+                .configure(http::routes)
         });
         let listen = settings.listen;
         let bound = server

@@ -23,6 +23,8 @@ pub struct Settings {
     pub base_url: Option<BaseUrl>,
     pub mode: Mode,
     pub auth: Auth,
+    /// How long a client may send nothing in the middle of a body.
+    pub body_idle: Duration,
     /// How long requests under way may go on after the signal to stop.
     pub shutdown: Duration,
     pub http_workers: usize,
@@ -213,6 +215,7 @@ impl Reader<'_> {
             base_url: self.optional("BRASA_BASE_URL", BaseUrl::parse)?,
             mode: self.text("BRASA_MODE", Mode::parse)?,
             auth: self.text("BRASA_AUTH", Auth::parse)?,
+            body_idle: Duration::from_secs(self.number("BRASA_BODY_IDLE_SECONDS")?),
             shutdown: Duration::from_secs(self.number("BRASA_SHUTDOWN_SECONDS")?),
             http_workers: self.optional_number("BRASA_HTTP_WORKERS")?.unwrap_or(machine.cores),
             database_url: self.optional("BRASA_DATABASE_URL", DatabaseUrl::parse)?,

@@ -19,6 +19,8 @@ pub enum Kind {
     NotFound,
     /// It was there and is deleted.
     Gone,
+    /// The client stopped in the middle of its request: send it again.
+    Timeout,
     /// Somebody else wrote in the meantime: read again, then decide.
     Conflict,
     /// `If-Match` or another precondition does not hold.
@@ -49,6 +51,7 @@ impl Kind {
             Kind::NotFound => 404,
             Kind::MethodNotAllowed => 405,
             Kind::NotAcceptable => 406,
+            Kind::Timeout => 408,
             Kind::Conflict => 409,
             Kind::Gone => 410,
             Kind::PreconditionFailed => 412,
@@ -71,6 +74,7 @@ impl Kind {
                 "not-supported"
             }
             Kind::TooLarge => "too-long",
+            Kind::Timeout => "timeout",
             Kind::Busy { .. } => "transient",
             Kind::UnknownOutcome => "incomplete",
             Kind::Internal => "exception",

@@ -61,6 +61,7 @@ enum Command {
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    std::panic::set_hook(Box::new(tell_panic));
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(fault) => return failed(&Error::internal(fault)),
@@ -89,6 +90,12 @@ fn settings(listen: Option<String>, data_dir: Option<PathBuf>) -> Result<Setting
     let settings = Settings::load_with(&flags).map_err(|fault| Error::invalid(fault.to_string()))?;
     telemetry::start(&settings).map_err(Error::internal)?;
     Ok(settings)
+}
+
+/// Says where a panic happened and nothing of what it says: it may quote clinical content.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "a task panicked; this is a fault of Brasa");
 }
 
 /// Tells the operator what went wrong, the cause included: this is not a client.

@@ -48,7 +48,15 @@ async fn collect(state: &State, mut payload: web::Payload, announced: Option<usi
     let max = state.body_bytes_max;
     let mut share = None;
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(1 << 20));
-    while let Some(piece) = payload.next().await {
+    loop {
+        // Without this, a client that stops would hold its share of the bounds for ever.
+        let waited = tokio::time::timeout(state.body_idle, payload.next()).await;
+        let waited = waited.map_err(|_| {
+            let message =
+                format!("Nothing of the body came for {} s. Send the request again.", state.body_idle.as_secs());
+            Error::new(Kind::Timeout, message)
+        })?;
+        let Some(piece) = waited else { break };
         let piece = piece.map_err(|fault| Error::invalid("The body broke off before its end.").caused_by(fault))?;
         if bytes.len() + piece.len() > max {
             return Err(too_large(max));

@@ -5,10 +5,10 @@ use super::respond::{Form, answer, refusal};
 use super::told::Told;
 use super::{State, base, body};
 use crate::error::{Error, Kind, Result};
-use crate::interaction::request::{Conditions, Method, Prefer, Request};
+use crate::interaction::handle;
+use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use crate::interaction::response::Response;
 use crate::interaction::route::route;
-use crate::interaction::{form_urlencoded, handle};
 use crate::telemetry::log_failure;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -29,9 +29,13 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
         }
         Err(error) => (String::new(), Err(error)),
     };
-    let form = Form { id: &told.id, pretty, base: &base };
+    let id = told.id.clone();
+    let form = Form { id: &id, pretty, base: &base };
     let response = match answered {
-        Ok(response) => answer(&form, response),
+        Ok(response) => {
+            told.interaction = response.interaction.or(told.interaction);
+            answer(&form, response)
+        }
         Err(error) => {
             if error.kind.status() >= 500 {
                 log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
@@ -75,7 +79,8 @@ async fn answer_one(
     };
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let body = body::read(state, request, payload).await?;
-    let asked = Request { interaction, query, conditions, prefer, base: base.to_owned(), body: body.bytes.clone() };
+    let (base, id) = (base.to_owned(), told.id.to_string());
+    let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };
     let context = Arc::clone(&state.context);
     // A task of its own: a client that goes away does not cut a write in the middle, and a fault stays in its request.
     let work = state.runtime.spawn(async move {

@@ -16,6 +16,7 @@ use crate::interaction::Context;
 use actix_web::web;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -31,6 +32,7 @@ pub struct State {
     /// The host names that a request may be addressed to when no base address is configured.
     listen_host: String,
     body_bytes_max: usize,
+    body_idle: Duration,
     bodies: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     draining: AtomicBool,
@@ -44,6 +46,7 @@ impl State {
             base_url: settings.base_url.clone(),
             listen_host: settings.listen.ip().to_string(),
             body_bytes_max: settings.body_bytes_max,
+            body_idle: settings.body_idle,
             bodies: Arc::new(Semaphore::new(settings.bodies_in_flight_bytes_max / BODY_PIECE_BYTES)),
             requests: Arc::new(Semaphore::new(settings.requests_in_flight_max)),
             draining: AtomicBool::new(false),

@@ -13,7 +13,7 @@ pub mod route;
 mod update;
 mod write;
 
-pub use bundle::{entry_request, form_urlencoded};
+pub use bundle::entry_request;
 
 use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
@@ -119,7 +119,7 @@ fn body_resource(context: &Context, request: &Request, resource_type: ResourceTy
     let resource = read.map_err(placed)?;
     if resource.resource_type() != resource_type {
         let message = format!("The address says {resource_type}, the body says {}.", resource.resource_type());
-        return Err(Error::new(Kind::Invalid, message).at("resourceType"));
+        return Err(Error::new(Kind::Invalid, message).at(format!("{resource_type}.resourceType")));
     }
     validate::check_shape(&resource).map_err(placed)?;
     Ok(resource)

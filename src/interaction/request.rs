@@ -165,6 +165,8 @@ pub struct Request {
     /// The address that absolute links start with, such as `http://localhost:8000/fhir`.
     pub base: String,
     pub body: Bytes,
+    /// Leads from an answer to the log's lines.
+    pub id: String,
 }
 
 impl Request {
@@ -196,6 +198,19 @@ impl Request {
             }
         }
     }
+}
+
+/// A query's parameters, decoded.
+pub fn form_urlencoded(query: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
 }
 
 #[cfg(test)]

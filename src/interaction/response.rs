@@ -15,6 +15,8 @@ pub struct Response {
     pub is_outcome: bool,
     pub version: Option<VersionId>,
     pub last_modified: Option<DateTime<Utc>>,
+    /// What it turned out to be, where the address alone does not tell: transaction or batch.
+    pub interaction: Option<&'static str>,
     /// `Type/id/_history/version`, relative to the base.
     pub location: Option<String>,
 }
@@ -28,6 +30,7 @@ impl Response {
             last_modified: Some(stored.last_updated),
             body: stored.body,
             is_outcome: false,
+            interaction: None,
             location: None,
         }
     }

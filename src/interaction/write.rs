@@ -1,8 +1,8 @@
 //! The one write path: locks what is there, checks the conditions, builds the versions, commits them together.
 
-use super::{Context, body_resource};
 use super::request::{Precondition, Request, Return};
 use super::response::{Response, location};
+use super::{Context, body_resource};
 use crate::auth::Grant;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
@@ -16,8 +16,11 @@ use futures_util::future::BoxFuture;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// How often a transaction that lost a race is repeated before the client is told.
-const ATTEMPTS_MAX: u32 = 5;
+/// How often a transaction that lost a race is tried before the client is told. Each round somebody wins, so a handful
+/// of rivals for one resource all come through.
+const ATTEMPTS_MAX: u32 = 20;
+/// The longest pause between two attempts (ms).
+const PAUSE_MS_MAX: u64 = 100;
 
 /// Versions built before other requests get their turn on this thread; one takes some ten microseconds.
 pub const BUILDS_BETWEEN_YIELDS: usize = 64;
@@ -146,7 +149,7 @@ pub fn respond(written: &Written, intent: Intent, returns: Return) -> Response {
     };
     let location = version.filter(|_| !deleted).map(|version| location(written.resource_type, &written.id, version));
     let is_outcome = returns == Return::OperationOutcome;
-    Response { status, body, is_outcome, version, last_modified, location }
+    Response { status, body, is_outcome, interaction: None, version, last_modified, location }
 }
 
 /// Writes all changes or none. A race that another writer won is repeated from the start, a few times.
@@ -158,7 +161,7 @@ pub async fn apply(context: &Context, grant: &Grant, work: &Work<'_>) -> Result<
             Err(WriteFailure::Refused(error)) => return Err(error),
             Err(WriteFailure::Raced(error)) if attempt >= ATTEMPTS_MAX => return Err(error),
             Err(WriteFailure::Raced(_)) => {
-                let jitter_ms = rand::random_range(0..10 * u64::from(attempt));
+                let jitter_ms = rand::random_range(0..(10 * u64::from(attempt)).min(PAUSE_MS_MAX));
                 tokio::time::sleep(Duration::from_millis(jitter_ms)).await;
                 attempt += 1;
             }

@@ -31,7 +31,9 @@ pub enum Failure {
 impl Failure {
     pub fn into_error(self) -> Error {
         match self {
-            Failure::Raced(error) | Failure::NodeDown(error) | Failure::PartDown(error) | Failure::Other(error) => error,
+            Failure::Raced(error) | Failure::NodeDown(error) | Failure::PartDown(error) | Failure::Other(error) => {
+                error
+            }
         }
     }
 }

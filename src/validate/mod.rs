@@ -63,7 +63,9 @@ fn item(value: &Json, element: &Element, place: &Place<'_>) -> Result<()> {
         (ElementKind::Complex(node), Json::Object(inner)) => object(inner, node, place),
         (ElementKind::Resource, Json::Object(inner)) => match inner.get_str("resourceType").map(ResourceType::parse) {
             Some(Some(resource_type)) => object(inner, root(resource_type), place),
-            _ => Err(Invalid::structure(place.expression(), "A resource says its type, one of R4's, in `resourceType`.")),
+            _ => {
+                Err(Invalid::structure(place.expression(), "A resource says its type, one of R4's, in `resourceType`."))
+            }
         },
         // In a list of primitives, null stands where only the extension beside it has something to say.
         (ElementKind::Primitive(_), Json::Null) if matches!(place, Place::Item(..)) => Ok(()),
@@ -168,7 +170,10 @@ mod tests {
             (r#"{"resourceType":"Observation","valueQuantity":{"value":"1.0"}}"#, "valueQuantity.value"),
             (r#"{"resourceType":"Observation","subject":{"reference":{}}}"#, "subject.reference"),
             (r#"{"resourceType":"Observation","contained":[{"id":"x"}]}"#, "contained[0]"),
-            (r#"{"resourceType":"Observation","contained":[{"resourceType":"Patient","active":1}]}"#, "contained[0].active"),
+            (
+                r#"{"resourceType":"Observation","contained":[{"resourceType":"Patient","active":1}]}"#,
+                "contained[0].active",
+            ),
             (r#"{"resourceType":"Patient","extension":[{"url":"x","valueInteger":"1"}]}"#, "extension[0].valueInteger"),
         ] {
             assert_eq!(checked(text).unwrap_err().expression, place, "{text}");

@@ -73,7 +73,7 @@ async fn what_is_no_resource_of_the_addressed_type_is_refused() {
         (r#"{"resourceType":"patient"}"#, "structure", "Patient.resourceType"),
         (r#"{"resourceType":"DomainResource"}"#, "structure", "Patient.resourceType"),
         (r#"{"resourceType":["Patient"]}"#, "structure", "Patient.resourceType"),
-        (r#"{"resourceType":"Practitioner"}"#, "invalid", "resourceType"),
+        (r#"{"resourceType":"Practitioner"}"#, "invalid", "Patient.resourceType"),
         (r#"{"resourceType":"Patient","meta":"x"}"#, "structure", "Patient.meta"),
     ] {
         refused(&server, post(&server, body).await, 400, code, place, "").await;

@@ -157,7 +157,7 @@ async fn a_transaction_over_two_nodes_happens_as_a_whole_or_not_at_all() {
         .collect();
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": patients});
     server.post("", &bundle).await.expect(200);
-    let counts = async || -> (i64, i64) {
+    let counts = async || -> (usize, usize) {
         let rows = client.query("SELECT compartment FROM resource", &[]).await.unwrap();
         let mut groups = std::collections::BTreeSet::new();
         for row in &rows {
@@ -165,7 +165,7 @@ async fn a_transaction_over_two_nodes_happens_as_a_whole_or_not_at_all() {
             let group: i32 = client.query_one(sql, &[&row.get::<_, String>(0)]).await.unwrap().get(0);
             groups.insert(group);
         }
-        (rows.len() as i64, groups.len() as i64)
+        (rows.len(), groups.len())
     };
     assert_eq!(counts().await, (16, 2), "sixteen patients on both workers");
 

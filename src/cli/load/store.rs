@@ -265,6 +265,7 @@ fn bundle_request(body: Bytes) -> Request {
         prefer: Prefer { returns: Some(Return::Minimal), strict: false },
         base: String::new(),
         body,
+        id: "load".to_owned(),
     }
 }
 

@@ -26,7 +26,7 @@ pub async fn answer(context: &Context, grant: &Grant, request: &Request, bundle:
         let Some((position, answer)) = running.next().await else { break };
         match answer {
             Ok(response) => write_entry(&mut writer, &response)?,
-            Err(error) => write_refusal(&mut writer, &error.within(&format!("Bundle.entry[{position}]"))),
+            Err(error) => write_refusal(&mut writer, &error.within(&format!("Bundle.entry[{position}]")), &request.id),
         }
     }
     Ok(Response::of_body(200, writer.finish()))
@@ -56,15 +56,14 @@ fn in_resource(mut error: Error, request: &Request) -> Error {
     let resource_type = request.interaction.resource_type().map_or("", |resource_type| resource_type.as_str());
     error.expression = error.expression.map(|place| match place.strip_prefix(resource_type) {
         Some(rest) if rest.is_empty() || rest.starts_with('.') => format!("resource{rest}"),
-        _ if place == "resourceType" => format!("resource.{place}"),
         _ => place,
     });
     error
 }
 
-fn write_refusal(writer: &mut BundleWriter, error: &Error) {
+fn write_refusal(writer: &mut BundleWriter, error: &Error, id: &str) {
     if let (Kind::Internal, Some(cause)) = (error.kind, &error.cause) {
-        tracing::error!(cause, "an entry of a batch failed");
+        tracing::error!(id, cause, "an entry of a batch failed");
     }
     let issue = Issue {
         severity: "error",

@@ -1,6 +1,6 @@
 //! Conditional references: `Practitioner?identifier=…`, each resolved once per Bundle. <https://hl7.org/fhir/R4/http.html#trules>
 
-use super::form_urlencoded;
+use super::super::request::form_urlencoded;
 use super::links::Links;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;

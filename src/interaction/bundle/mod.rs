@@ -8,7 +8,7 @@ mod rewrite;
 mod transaction;
 
 use super::Context;
-use super::request::{Conditions, Method, Request, Return};
+use super::request::{Conditions, Method, Request, Return, form_urlencoded};
 use super::response::Response;
 use super::route::{Interaction, route};
 use crate::auth::Grant;
@@ -21,8 +21,14 @@ pub async fn answer(context: &Context, grant: &Grant, request: &Request, receipt
     let limits = context.limits;
     let bundle = Bundle::read(&request.body, limits.json_depth_max, limits.bundle_entries_max)?;
     match bundle.kind.as_deref() {
-        Some("transaction") => transaction::answer(context, grant, request, &bundle, receipt).await,
-        Some("batch") => batch::answer(context, grant, request, &bundle).await,
+        Some("transaction") => {
+            let response = transaction::answer(context, grant, request, &bundle, receipt).await?;
+            Ok(Response { interaction: Some("transaction"), ..response })
+        }
+        Some("batch") => {
+            let response = batch::answer(context, grant, request, &bundle).await?;
+            Ok(Response { interaction: Some("batch"), ..response })
+        }
         Some(_) => {
             let message = "Only a transaction or a batch is processed here. To store a Bundle, POST it to Bundle.";
             Err(Error::invalid(message).at("Bundle.type"))
@@ -68,7 +74,7 @@ pub fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
     };
     let query = form_urlencoded(query);
     let (prefer, base) = (outer.prefer, outer.base.clone());
-    Ok(Request { interaction, query, conditions, prefer, base, body })
+    Ok(Request { interaction, query, conditions, prefer, base, body, id: outer.id.clone() })
 }
 
 fn asks_for_head(entry: &Entry) -> bool {
@@ -87,19 +93,6 @@ fn naming_members(mut error: Error) -> Error {
         named.map_or(place.clone(), |(before, member)| format!("{before}{member}"))
     });
     error
-}
-
-/// A query's parameters, decoded.
-pub fn form_urlencoded(query: &str) -> Vec<(String, String)> {
-    let decode = |text: &str| {
-        let spaced = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-    };
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .map(|(name, value)| (decode(name), decode(value)))
-        .collect()
 }
 
 /// Writes the answer to one entry. What a write has to say goes into the response, what was read is the resource.
