@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::interaction::handle;
 use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use crate::interaction::response::Response;
-use crate::interaction::route::route;
+use crate::interaction::route::{Interaction, route};
 use crate::telemetry::log_failure;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -82,14 +82,18 @@ async fn answer_one(
     let (base, id) = (base.to_owned(), told.id.to_string());
     let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };
     let context = Arc::clone(&state.context);
-    // A task of its own: a client that goes away does not cut a write in the middle, and a fault stays in its request.
-    let work = state.runtime.spawn(async move {
+    let is_bundle = matches!(asked.interaction, Interaction::Bundle);
+    let work = async move {
         let answered = handle(&context, &asked).await;
         drop((body, in_flight));
         answered
-    });
+    };
+    // A task of its own: a client that goes away does not cut a write in the middle, and a fault stays in its request.
+    // A Bundle may keep a thread busy for long, so it leaves this one to the sockets; for all else the way to another
+    // thread and back costs more than it saves (docs/PERFORMANCE.md).
+    let task = if is_bundle { state.runtime.spawn(work) } else { actix_web::rt::spawn(work) };
     // Not the fault's own text: a panic may quote what it tripped over.
-    work.await.map_err(|fault| {
+    task.await.map_err(|fault| {
         Error::internal(if fault.is_panic() {
             "the request's task panicked"
         } else {

@@ -26,7 +26,7 @@ const BODY_PIECE_BYTES: usize = 1024;
 /// What every handler works with.
 pub struct State {
     pub context: Arc<Context>,
-    /// Where interactions run: not on the thread that reads the sockets, and not ended when a client goes away.
+    /// Where Bundles run: not on a thread that reads sockets.
     runtime: Handle,
     base_url: Option<BaseUrl>,
     /// The host names that a request may be addressed to when no base address is configured.

@@ -16,6 +16,7 @@ mod load;
 mod negotiation;
 mod operations;
 mod references;
+mod slow;
 mod support;
 mod synthea;
 mod transaction;

@@ -64,17 +64,6 @@ impl TestDatabase {
         TestDatabase { place: Place::Elsewhere(url), name: String::new() }
     }
 
-    /// An empty database without Brasa's tables; on Citus there is nothing emptier than a schema.
-    pub async fn make_empty() -> TestDatabase {
-        let mut database = TestDatabase::make().await;
-        if let Place::Plain(_) = database.place {
-            let client = connect(&database.config_of("postgres")).await;
-            database.name.push_str("_empty");
-            client.batch_execute(&format!("CREATE DATABASE {}", database.name)).await.unwrap();
-        }
-        database
-    }
-
     /// What BRASA_DATABASE_URL is set to.
     pub fn url(&self) -> String {
         match &self.place {
@@ -166,6 +155,8 @@ fn remove_after_this_process(folder: &PathBuf) {
         [ -n "$pid" ] && kill -s QUIT "$pid"
         while [ -n "$pid" ] && [ -d "/proc/$pid" ]; do sleep 0.1; done
         rm -rf "$2""#;
+    // It outlives this process: nobody could wait for it.
+    #[allow(clippy::zombie_processes)]
     Command::new("sh")
         .args(["-c", script, "watch"])
         .arg(std::process::id().to_string())
