@@ -94,7 +94,7 @@ async fn an_update_needs_the_id_of_its_address_in_the_body() {
         refused(&server, server.put(path, body).await, 400, code, "Patient.id", "").await;
     }
     let other = server.put("Patient/p", json!({"resourceType": "Practitioner", "id": "p"})).await;
-    refused(&server, other, 400, "invalid", "resourceType", "Practitioner").await;
+    refused(&server, other, 400, "invalid", "Patient.resourceType", "Practitioner").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

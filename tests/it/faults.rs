@@ -77,6 +77,25 @@ async fn a_database_that_is_away_is_answered_with_503_and_the_server_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_freezes_is_given_up_at_the_deadline_and_used_again_when_it_thaws() {
+    let scratch = Scratch::new("frozen");
+    let embedded = EmbeddedPostgres::start(&scratch.folder, Role::Owner, |_: &str| {}).await.unwrap();
+    let database = TestDatabase::elsewhere(format!("host={} user=brasa dbname=brasa", scratch.socket()));
+    let server = Server::on(database, &[("BRASA_DATABASE_DEADLINE_MS", "700")]).await;
+    let id = server.post("Patient", patient(1)).await.expect(201).id();
+    scratch.signal_all("STOP");
+    let started = Instant::now();
+    server.get(&format!("Patient/{id}")).await.expect(503);
+    let unknown = server.post("Patient", patient(2)).await.expect(503);
+    assert!(["transient", "incomplete"].contains(&unknown.issue()["code"].as_str().unwrap()));
+    assert!(started.elapsed() < PATIENCE, "nobody waits for a frozen database for long");
+    scratch.signal_all("CONT");
+    until(async || server.get(&format!("Patient/{id}")).await, |answer| answer.status == 200).await;
+    until(async || server.post("Patient", patient(3)).await, |answer| answer.status == 201).await;
+    embedded.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_is_answered_clearly_and_leaves_nothing_half_written() {
     let scratch = Scratch::new("full");
     std::fs::create_dir_all(&scratch.folder).unwrap();
@@ -214,6 +233,13 @@ impl Scratch {
     fn postmaster(&self) -> Option<String> {
         let text = std::fs::read_to_string(self.folder.join("postgres/postmaster.pid")).ok()?;
         text.lines().next().map(str::to_owned)
+    }
+
+    /// Sends a signal to PostgreSQL and all its processes.
+    fn signal_all(&self, signal: &str) {
+        let pid = self.postmaster().expect("PostgreSQL runs");
+        let script = r#"kill -s "$2" "$1" $(cat "/proc/$1/task/$1/children")"#;
+        assert!(Command::new("sh").args(["-c", script, "sh", &pid, signal]).status().unwrap().success());
     }
 
     fn kill_postgres(&self) {
