@@ -35,9 +35,13 @@ pub fn to_http_date(time: DateTime<Utc>) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {:02}:{:02}:{:02} GMT", clock.hour(), clock.minute(), clock.second())
 }
 
+/// The three forms of HTTP's date, of which two are obsolete but must be read. <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>
+const HTTP_DATES: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+
 /// Reads HTTP's date. `None` for anything else: RFC 9110 wants an unreadable condition ignored.
 pub fn from_http_date(text: &str) -> Option<DateTime<Utc>> {
-    NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok().map(|time| time.and_utc())
+    let read = |form: &&str| NaiveDateTime::parse_from_str(text, form).ok();
+    HTTP_DATES.iter().find_map(read).map(|time| time.and_utc())
 }
 
 /// The time that a FHIR date, dateTime or instant of any precision covers: from `start`, up to but without `end`.
@@ -182,6 +186,8 @@ mod tests {
         let time = Interval::parse("2026-11-22T08:30:00Z").unwrap().start;
         assert_eq!(to_http_date(time), "Sun, 22 Nov 2026 08:30:00 GMT");
         assert_eq!(from_http_date("Sun, 22 Nov 2026 08:30:00 GMT"), Some(time));
+        assert_eq!(from_http_date("Sunday, 22-Nov-26 08:30:00 GMT"), Some(time));
+        assert_eq!(from_http_date("Sun Nov 22 08:30:00 2026"), Some(time));
         assert_eq!(from_http_date("yesterday"), None);
     }
 }
