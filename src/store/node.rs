@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 
-/// How long a node that failed is left alone before the next try.
-const BREAKER: Duration = Duration::from_secs(1);
+/// How long the only node, or the coordinator, is left alone after it failed: nobody else can answer.
+pub const COORDINATOR_REST: Duration = Duration::from_secs(1);
+/// How long a worker is left alone: the coordinator answers for it meanwhile.
+pub const WORKER_REST: Duration = Duration::from_secs(10);
 /// How long a request waits for a free connection before it is refused as busy.
 const POOL_WAIT: Duration = Duration::from_secs(5);
 
@@ -28,13 +30,15 @@ pub struct NodeSettings {
 pub struct Node {
     pool: Pool,
     deadline: Duration,
+    /// How long it is left alone after a failure.
+    rest: Duration,
     started: Instant,
     /// Milliseconds after `started` until which the node is left alone.
     closed_until_ms: AtomicU64,
 }
 
 impl Node {
-    pub fn new(config: tokio_postgres::Config, settings: &NodeSettings) -> Result<Arc<Node>> {
+    pub fn new(config: tokio_postgres::Config, settings: &NodeSettings, rest: Duration) -> Result<Arc<Node>> {
         // The fast method trusts the connection's own end-of-file; what it cannot see (a peer that vanished without a
         // word) meets the deadline. Verifying each checkout costs a round trip, half as much as the read it serves.
         let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
@@ -48,6 +52,7 @@ impl Node {
         Ok(Arc::new(Node {
             pool,
             deadline: settings.deadline,
+            rest,
             started: Instant::now(),
             closed_until_ms: AtomicU64::new(0),
         }))
@@ -62,7 +67,11 @@ impl Node {
             Ok(object) => {
                 Ok(Connection { object: Some(object), node: Arc::clone(self), broken: AtomicBool::new(false) })
             }
-            Err(deadpool_postgres::PoolError::Backend(fault)) => Err(self.noted(classify(&fault, Phase::Statement))),
+            Err(deadpool_postgres::PoolError::Backend(fault)) => {
+                // Whatever the reason, even a refused password: asking at once again would only cost time.
+                self.leave_alone();
+                Err(classify(&fault, Phase::Statement))
+            }
             Err(deadpool_postgres::PoolError::Timeout(deadpool_postgres::TimeoutType::Wait)) => {
                 Err(Failure::Other(Error::busy(1).caused_by("every connection of the pool is in use")))
             }
@@ -73,10 +82,14 @@ impl Node {
     /// Opens the breaker when the failure says that the node is down.
     fn noted(&self, failure: Failure) -> Failure {
         if matches!(failure, Failure::NodeDown(_)) {
-            let until = self.now_ms() + u64::try_from(BREAKER.as_millis()).unwrap_or(u64::MAX);
-            self.closed_until_ms.store(until, Ordering::Relaxed);
+            self.leave_alone();
         }
         failure
+    }
+
+    fn leave_alone(&self) {
+        let until = self.now_ms() + u64::try_from(self.rest.as_millis()).unwrap_or(u64::MAX);
+        self.closed_until_ms.store(until, Ordering::Relaxed);
     }
 
     fn now_ms(&self) -> u64 {

@@ -2,7 +2,7 @@
 //!
 //! Any node of a Citus cluster answers any query, so a placement that is out of date costs a hop and never an answer.
 
-use super::node::{Connection, Node, NodeSettings};
+use super::node::{COORDINATOR_REST, Connection, Node, NodeSettings, WORKER_REST};
 use super::shard::{Shard, ShardMap};
 use super::sqlstate::{Failure, Phase};
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ pub struct Nodes {
 impl Nodes {
     pub fn new(config: tokio_postgres::Config, settings: NodeSettings, on_citus: bool) -> Result<Nodes> {
         let config = if on_citus { with_options(config) } else { config };
-        let coordinator = Node::new(config.clone(), &settings)?;
+        let coordinator = Node::new(config.clone(), &settings, COORDINATOR_REST)?;
         Ok(Nodes { coordinator, config, settings, routes: RwLock::default() })
     }
 
@@ -59,10 +59,14 @@ impl Nodes {
         &self,
         compartments: impl Iterator<Item = &'a str>,
     ) -> std::result::Result<Connection, Failure> {
-        if let Some(owner) = self.owner(compartments)
-            && let Ok(connection) = owner.connect().await
-        {
-            return Ok(connection);
+        if let Some(owner) = self.owner(compartments) {
+            match owner.connect().await {
+                Ok(connection) => return Ok(connection),
+                Err(failure) => {
+                    let cause = failure.into_error().cause.unwrap_or_default();
+                    tracing::debug!(cause, "the owner of a shard gives no connection: through the coordinator instead");
+                }
+            }
         }
         self.coordinator.connect().await
     }
@@ -125,7 +129,7 @@ impl Nodes {
             workers.push(match known {
                 Some(worker) => worker.clone(),
                 None => {
-                    let node = Node::new(self.config_of(&host, port), &self.settings)?;
+                    let node = Node::new(self.config_of(&host, port), &self.settings, WORKER_REST)?;
                     Worker { host, port, node }
                 }
             });

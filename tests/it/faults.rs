@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Long enough for a database to come back on a busy machine.
@@ -181,6 +182,22 @@ async fn a_lost_worker_takes_only_its_own_patients_away() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_only_the_coordinator_may_reach_is_reached_through_the_coordinator() {
+    if citus_url().is_none() {
+        return;
+    }
+    let cluster = Cluster::start();
+    cluster.demand_encryption("worker-1").await;
+    let server = Server::on(TestDatabase::elsewhere(cluster.url.clone()), &[]).await;
+    for number in 0..12 {
+        let id = server.post("Patient", patient(number)).await.expect(201).id();
+        server.get(&format!("Patient/{id}")).await.expect(200);
+    }
+    assert_eq!(cluster.direct_connections("worker-1").await, 0, "it refuses what is not encrypted");
+    assert!(cluster.direct_connections("worker-2").await > 0, "the other one is asked directly");
+}
+
 fn patient(number: usize) -> String {
     json!({"resourceType": "Patient", "name": [{"family": format!("n{number}")}]}).to_string()
 }
@@ -346,13 +363,48 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Cluster {
-        let folder = std::env::temp_dir().join(format!("brasa-fault-{}-cluster", std::process::id()));
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("brasa-fault-{}-cluster-{number}", std::process::id()));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/citus-cluster");
         let told = Command::new(script).arg("start").arg(&folder).output().unwrap();
         let told = String::from_utf8(told.stdout).unwrap();
         let url =
             told.lines().find_map(|line| line.strip_prefix("BRASA_TEST_CITUS_URL=")).expect("the cluster's address");
         Cluster { folder: folder.display().to_string(), url: url.to_owned() }
+    }
+
+    /// A connection to a node, as its superuser by its socket.
+    async fn connect(&self, node: &str) -> tokio_postgres::Client {
+        let port = std::fs::read_to_string(Path::new(&self.folder).join(format!("{node}.port"))).unwrap();
+        let mut config = tokio_postgres::Config::new();
+        config.host_path(&self.folder).port(port.trim().parse().unwrap()).user("brasa").dbname("brasa");
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// From now on the node takes only encrypted connections, which Citus makes and this server cannot yet.
+    async fn demand_encryption(&self, node: &str) {
+        let script = r#"cd "$1" && openssl req -new -x509 -nodes -days 2 -subj /CN=brasa -keyout server.key -out server.crt 2>/dev/null &&
+            chmod 600 server.key && chown --reference=PG_VERSION server.key server.crt &&
+            sed -i 's/^host /hostssl /' pg_hba.conf"#;
+        let folder = Path::new(&self.folder).join(node);
+        assert!(Command::new("sh").args(["-c", script, "sh"]).arg(folder).status().unwrap().success());
+        let client = self.connect(node).await;
+        client.batch_execute("ALTER SYSTEM SET ssl = on").await.unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        let started = Instant::now();
+        while client.query_one("SHOW ssl", &[]).await.unwrap().get::<_, String>(0) != "on" {
+            assert!(started.elapsed() < PATIENCE);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Connections that the server made to the node by itself.
+    async fn direct_connections(&self, node: &str) -> i64 {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'brasa'";
+        self.connect(node).await.query_one(sql, &[]).await.unwrap().get(0)
     }
 
     fn run(&self, arguments: &[&str]) {

@@ -17,6 +17,7 @@ mod negotiation;
 mod operations;
 mod references;
 mod slow;
+mod sqlstate;
 mod support;
 mod synthea;
 mod transaction;
