@@ -1,0 +1,63 @@
+//! A value that an expression reaches: JSON and the FHIR type that it has at its place.
+
+use crate::fhir::definitions::{ElementKind, Node, PrimitiveType, ResourceType, root};
+use crate::fhir::json::{Json, Object};
+
+/// JSON with its type. A resource inside another one has the node of its own type.
+#[derive(Debug, Clone, Copy)]
+pub struct Value<'a> {
+    pub json: &'a Json,
+    pub kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Primitive(PrimitiveType),
+    /// A datatype, a backbone element or a resource.
+    Complex(Node),
+}
+
+impl<'a> Value<'a> {
+    /// `Quantity`, `string`, `BackboneElement`, `Patient`.
+    pub fn type_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Primitive(primitive) => primitive.as_str(),
+            Kind::Complex(node) => node.type_name(),
+        }
+    }
+
+    pub fn object(&self) -> Option<&'a Object> {
+        self.json.as_object()
+    }
+
+    /// The text of a primitive that is a JSON string.
+    pub fn as_str(&self) -> Option<&'a str> {
+        self.json.as_str()
+    }
+
+    /// The text of a child that is a JSON string.
+    pub fn child_str(&self, name: &str) -> Option<&'a str> {
+        self.object()?.get_str(name)
+    }
+
+    /// The children under one JSON name (for a choice the concrete one), each item of a list by itself.
+    pub fn children(&self, name: &str) -> impl Iterator<Item = Value<'a>> {
+        let kind = match self.kind {
+            Kind::Complex(node) => node.child(name).map(|element| element.kind),
+            Kind::Primitive(_) => None,
+        };
+        let items = kind.and(self.object()).and_then(|object| object.get(name)).map(Json::items).unwrap_or_default();
+        items.iter().filter_map(move |json| Value::of(json, kind?))
+    }
+
+    fn of(json: &'a Json, kind: ElementKind) -> Option<Value<'a>> {
+        let kind = match kind {
+            ElementKind::Primitive(primitive) => Kind::Primitive(primitive),
+            ElementKind::Complex(node) => Kind::Complex(node),
+            ElementKind::Resource => {
+                Kind::Complex(root(ResourceType::parse(json.as_object()?.get_str("resourceType")?)?))
+            }
+        };
+        (*json != Json::Null).then_some(Value { json, kind })
+    }
+}

@@ -1,0 +1,226 @@
+//! A search as a tree of clauses over index entries, independent of SQL. Nothing in it can be rendered to nothing.
+
+use super::entry::Span;
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::Id;
+use smol_str::SmolStr;
+
+/// A condition that a resource meets or not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Clause {
+    /// Some entry (or the resource's own row) matches.
+    Match(Predicate),
+    Not(Box<Clause>),
+    /// At least one; of none: no resource.
+    Any(Vec<Clause>),
+    /// Each one; of none: every resource.
+    All(Vec<Clause>),
+    /// A reference leads to a resource that meets a condition: `subject:Patient.name=x`.
+    Chain(Chain),
+    /// A resource that meets a condition refers to this one: `_has:Observation:patient:code=x`.
+    Has(Has),
+    /// Must be replaced by what the database holds before it can be rendered.
+    Pending(Pending),
+}
+
+/// One comparison with one entry.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predicate {
+    Type(ResourceType),
+    Id(Id),
+    LastUpdated(Bounds<i64>),
+    /// A token entry with exactly this hash.
+    Token {
+        token: i64,
+        system: SystemMatch,
+    },
+    /// A reference entry to one resource on this server. `home`: every branch of the parameter puts a resource into the
+    /// patient compartment, so that a match on a Patient is in that patient's record or a member of it.
+    Reference {
+        token: i64,
+        target: (ResourceType, Id),
+        home: bool,
+    },
+    /// A token entry of this branch in a system, whatever its code: `system|`.
+    InSystem {
+        param: i32,
+        system: i32,
+    },
+    /// Any entry of this branch: `:missing=false`.
+    Present(Branch),
+    Text {
+        param: i64,
+        matching: TextMatch,
+        system: SystemMatch,
+    },
+    /// The leading date, in the resource's own row.
+    LeadingDate(Bounds<i64>),
+    Date {
+        param: i64,
+        bounds: Bounds<i64>,
+        system: SystemMatch,
+    },
+    Number {
+        param: i64,
+        unit: UnitMatch,
+        bounds: Bounds<f64>,
+        system: SystemMatch,
+    },
+    /// Two numbers of one element, in a composite: the first is in `low`, the second in `high`.
+    Near {
+        latitude: f64,
+        longitude: f64,
+        metres: f64,
+    },
+    /// Full text over the narrative, or over all of the resource, in PostgreSQL's web syntax.
+    FullText {
+        narrative_only: bool,
+        query: String,
+    },
+}
+
+/// Which index the entries of a branch are in, and under which name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Branch {
+    Token(i32),
+    String(i64),
+    LeadingDate,
+    Date(i64),
+    Number(i64),
+    Position,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemMatch {
+    Any,
+    /// `|code`: the value has no system.
+    None,
+    Is(i32),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum TextMatch {
+    /// The folded value starts with this.
+    Prefix(String),
+    /// The folded value holds this.
+    Contains(String),
+    /// The text as written; the folded one narrows the index.
+    Exact { folded: String, exact: i64 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum UnitMatch {
+    /// Compare the values as written, whatever the unit.
+    Any,
+    /// Compare in the canonical unit.
+    Canonical(i64),
+    /// Compare the values as written with this unit code or unit text.
+    Written(i32),
+}
+
+/// Bounds on an entry's low and high end; all of them hold.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Bounds<T> {
+    pub low: Limits<T>,
+    pub high: Limits<T>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Limits<T> {
+    pub from: Option<Limit<T>>,
+    pub to: Option<Limit<T>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limit<T> {
+    pub value: T,
+    pub inclusive: bool,
+}
+
+/// A branch of a reference parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    /// The branch's hash: XOR a resource's `self` it gives the token.
+    pub hash: i64,
+    pub param: i32,
+    /// Resources that it leads to from a patient's record are in the same record: it is what decides the home.
+    pub decides_home: bool,
+}
+
+/// `parameter:Type.rest=value`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    /// The type that holds the reference.
+    pub source: ResourceType,
+    pub links: Vec<Link>,
+    /// Each possible target type with the condition on it.
+    pub targets: Vec<(ResourceType, Clause)>,
+}
+
+/// `_has:Source:parameter:rest=value`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Has {
+    /// The type that is searched for and referred to.
+    pub target: ResourceType,
+    pub source: ResourceType,
+    pub links: Vec<Link>,
+    /// The condition on the source.
+    pub condition: Box<Clause>,
+}
+
+/// What only the database can say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pending {
+    /// `code:in=url-or-reference`: becomes one alternative for each member. A branch is (hash, param).
+    InValueSet { branches: Vec<(i64, i32)>, value_set: SmolStr },
+    /// `_list=id`.
+    InList(Id),
+}
+
+impl Clause {
+    /// `Any`, without the wrapping where there is one alternative.
+    pub fn any(mut clauses: Vec<Clause>) -> Clause {
+        match (clauses.pop(), clauses.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => {
+                clauses.extend(last);
+                Clause::Any(clauses)
+            }
+        }
+    }
+
+    /// `All`, without the wrapping where there is one condition.
+    pub fn all(mut clauses: Vec<Clause>) -> Clause {
+        match (clauses.pop(), clauses.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => {
+                clauses.extend(last);
+                Clause::All(clauses)
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn negated(self) -> Clause {
+        match self {
+            Clause::Not(inner) => *inner,
+            other => Clause::Not(Box::new(other)),
+        }
+    }
+}
+
+impl<T: Copy> Bounds<T> {
+    /// The entry's whole span lies within `[from, to)`.
+    pub fn within(from: T, to: T) -> Self {
+        Bounds {
+            low: Limits { from: Some(Limit { value: from, inclusive: true }), to: None },
+            high: Limits { from: None, to: Some(Limit { value: to, inclusive: true }) },
+        }
+    }
+}
+
+impl From<Span> for Bounds<i64> {
+    fn from(span: Span) -> Self {
+        Bounds::within(span.low, span.high)
+    }
+}

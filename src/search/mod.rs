@@ -1,0 +1,9 @@
+//! What may be asked and what must be remembered for it. <https://hl7.org/fhir/R4/search.html>
+//!
+//! Two halves that must agree: [`extract`](extract::extract) turns a resource into entries, `query::parse` turns a request
+//! into clauses over such entries. Each kind of search parameter has one file under `kind` that holds both.
+
+pub mod clause;
+pub mod entry;
+pub mod hash;
+pub mod registry;
