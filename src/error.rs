@@ -31,6 +31,8 @@ pub enum Kind {
     NotAcceptable,
     /// A bound was exceeded; the message names it.
     TooLarge,
+    /// Well formed, but more work than one request may cause; the message names the bound.
+    TooCostly,
     /// The method is not known at this address.
     MethodNotAllowed,
     /// FHIR has it, this server does not (yet).
@@ -47,7 +49,7 @@ impl Kind {
     /// The HTTP status (code).
     pub fn status(self) -> u16 {
         match self {
-            Kind::Invalid | Kind::Structure | Kind::NotSupported => 400,
+            Kind::Invalid | Kind::Structure | Kind::NotSupported | Kind::TooCostly => 400,
             Kind::NotFound => 404,
             Kind::MethodNotAllowed => 405,
             Kind::NotAcceptable => 406,
@@ -74,6 +76,7 @@ impl Kind {
                 "not-supported"
             }
             Kind::TooLarge => "too-long",
+            Kind::TooCostly => "too-costly",
             Kind::Timeout => "timeout",
             Kind::Busy { .. } => "transient",
             Kind::UnknownOutcome => "incomplete",

@@ -10,6 +10,8 @@ const ALONE_LENGTH: usize = 16;
 /// Bits of an id besides its time. A suffix is 65 bits: 42 of milliseconds, which last until 2109, and these.
 const SUFFIX_RANDOM_BITS: u32 = 23;
 const ALONE_RANDOM_BITS: u32 = 38;
+/// Bits of a key besides its time, which has 42.
+const KEY_RANDOM_BITS: u32 = 21;
 
 /// Makes ids that grow with time. Two made in one millisecond by one server differ by counting, by two servers by chance.
 pub struct Minter {
@@ -32,6 +34,13 @@ impl Minter {
         };
         // The alphabet and the lengths make it an id; a fresh one would be no better.
         Id::parse(&text).unwrap_or_else(|_| self.id(resource_type, None))
+    }
+
+    /// The number of a new resource in the search index: it grows with time, too.
+    pub fn key(&self) -> i64 {
+        let (time, random) = self.next();
+        let number = (time << KEY_RANDOM_BITS) | (random & ((1 << KEY_RANDOM_BITS) - 1));
+        number.cast_signed()
     }
 
     fn text(&self, length: usize, random_bits: u32) -> String {

@@ -20,6 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::invalid::Invalid;
 use crate::fhir::resource::Resource;
+use crate::search::entry::Entries;
 use crate::store::Store;
 use crate::validate;
 use mint::Minter;
@@ -34,6 +35,13 @@ pub struct Context {
     pub minter: Minter,
     /// The configured address of this server; absolute references that start with it are local ones.
     pub own_base: Option<String>,
+}
+
+impl Context {
+    /// What the index holds of a resource.
+    fn entries(&self, _resource: &Resource) -> Entries {
+        Entries::default()
+    }
 }
 
 /// Bounds on what one request may ask for.

@@ -10,7 +10,8 @@ use crate::fhir::id::{Compartment, Id, Place, VersionId};
 use crate::fhir::instant::to_millisecond;
 use crate::fhir::outcome::{Issue, outcome};
 use crate::fhir::resource::Resource;
-use crate::store::{Identifier, NewVersion, Previous, Reader, Scope, Stored, Write, WriteFailure};
+use crate::store::{Identifier, Locked, NewVersion, Previous, Reader, Scope, Stored, Write, WriteFailure};
+use crate::search::entry::Entries;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use std::sync::Mutex;
@@ -228,7 +229,7 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// `locked`: what was found for the changes at the positions `to_lock`.
-    async fn build_all(&mut self, to_lock: &[usize], locked: Vec<Option<Stored>>) -> Result<()> {
+    async fn build_all(&mut self, to_lock: &[usize], locked: Vec<Option<Locked>>) -> Result<()> {
         let mut found = to_lock.iter().zip(locked).peekable();
         for (position, change) in self.work.changes.iter().enumerate() {
             if position % BUILDS_BETWEEN_YIELDS == BUILDS_BETWEEN_YIELDS - 1 {
@@ -240,7 +241,8 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn build(&mut self, position: usize, change: &Change, current: Option<Stored>) -> Result<()> {
+    fn build(&mut self, position: usize, change: &Change, current: Option<Locked>) -> Result<()> {
+        let (current, key) = current.map_or((None, None), |Locked { stored, key }| (Some(stored), key));
         check(change.precondition, current.as_ref())?;
         let exists = current.as_ref().is_some_and(|current| current.body.is_some());
         let (resource_type, id) = (change.resource_type, change.id.clone());
@@ -252,25 +254,21 @@ impl Builder<'_> {
         let version_id = current.as_ref().map_or(VersionId::FIRST, |current| current.version_id.next());
         // A clock that was set back must not put a version before the one it follows.
         let last_updated = current.as_ref().map_or(self.now, |current| self.now.max(current.last_updated));
+        let next = Next { version_id, last_updated, key: key.unwrap_or_else(|| self.context.minter.key()) };
         let (version, body) = match change.intent {
-            Intent::Delete => (self.deletion(change, current.as_ref(), version_id, last_updated)?, None),
-            Intent::Create | Intent::Put => self.version(position, change, version_id, last_updated)?,
+            Intent::Delete => (deletion(change, current.as_ref(), next)?, None),
+            Intent::Create | Intent::Put => self.version(position, change, next)?,
         };
         let claims_id = current.is_none() && claims_id(change.intent, &version);
-        let previous = current.map(|current| self.previous(current)).transpose()?;
+        let previous = current.map(|current| self.previous(current, key)).transpose()?;
         self.writes.push(Write { version, previous, claims_id });
         let version = Some((version_id, last_updated));
         self.written.push(Written { resource_type, id, version, created: !exists, body });
         Ok(())
     }
 
-    fn version(
-        &self,
-        position: usize,
-        change: &Change,
-        version_id: VersionId,
-        last_updated: DateTime<Utc>,
-    ) -> Result<(NewVersion, Option<Vec<u8>>)> {
+    fn version(&self, position: usize, change: &Change, next: Next) -> Result<(NewVersion, Option<Vec<u8>>)> {
+        let Next { version_id, last_updated, key } = next;
         let mut resource = (self.work.resource)(position)?;
         resource.stamp(&change.id, version_id, last_updated);
         let residence = resource.residence(&change.id, self.context.own_base.as_deref());
@@ -285,44 +283,50 @@ impl Builder<'_> {
             body: Some(self.context.store.encode(&json)?),
             members: residence.members,
             identifiers: identifiers(&resource),
+            key,
+            entries: self.context.entries(&resource),
         };
         Ok((version, self.work.keep_bodies.then_some(json)))
     }
 
-    fn deletion(
-        &self,
-        change: &Change,
-        current: Option<&Stored>,
-        version_id: VersionId,
-        last_updated: DateTime<Utc>,
-    ) -> Result<NewVersion> {
-        let current = current.ok_or_else(|| Error::internal("there is nothing to delete"))?;
-        Ok(NewVersion {
-            resource_type: change.resource_type,
-            id: change.id.clone(),
-            compartment: current.compartment.clone(),
-            version_id,
-            last_updated,
-            method: "DELETE",
-            body: None,
-            members: Vec::new(),
-            identifiers: Vec::new(),
-        })
-    }
-
     /// What the current version left beside its own row, read from its body.
-    fn previous(&self, current: Stored) -> Result<Previous> {
-        let (members, identifiers) = match &current.body {
-            None => (Vec::new(), Vec::new()),
+    fn previous(&self, current: Stored, key: Option<i64>) -> Result<Previous> {
+        let (members, identifiers, entries) = match &current.body {
+            None => (Vec::new(), Vec::new(), Entries::default()),
             Some(body) => {
                 let resource = Resource::read(body, 0..body.len(), usize::MAX).map_err(Error::internal)?;
                 let residence = resource.residence(&current.id, self.context.own_base.as_deref());
-                (residence.members, identifiers(&resource))
+                (residence.members, identifiers(&resource), self.context.entries(&resource))
             }
         };
         let Stored { compartment, version_id, .. } = current;
-        Ok(Previous { compartment, version_id, members, identifiers })
+        Ok(Previous { compartment, version_id, members, identifiers, key, entries })
     }
+}
+
+/// What the next version of a resource is called.
+#[derive(Clone, Copy)]
+struct Next {
+    version_id: VersionId,
+    last_updated: DateTime<Utc>,
+    key: i64,
+}
+
+fn deletion(change: &Change, current: Option<&Stored>, next: Next) -> Result<NewVersion> {
+    let current = current.ok_or_else(|| Error::internal("there is nothing to delete"))?;
+    Ok(NewVersion {
+        resource_type: change.resource_type,
+        id: change.id.clone(),
+        compartment: current.compartment.clone(),
+        version_id: next.version_id,
+        last_updated: next.last_updated,
+        method: "DELETE",
+        body: None,
+        members: Vec::new(),
+        identifiers: Vec::new(),
+        key: next.key,
+        entries: Entries::default(),
+    })
 }
 
 /// Whether the first version of an id is noted in `resource_home`: ids of the client's, which two clients could choose

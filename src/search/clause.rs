@@ -28,6 +28,8 @@ pub enum Clause {
 pub enum Predicate {
     Type(ResourceType),
     Id(Id),
+    /// One of the resources with these self-hashes (`hash::self_hash`).
+    SelfIn(Vec<i64>),
     LastUpdated(Bounds<i64>),
     /// A token entry with exactly this hash.
     Token {

@@ -6,4 +6,6 @@
 pub mod clause;
 pub mod entry;
 pub mod hash;
+pub mod page;
+pub mod query;
 pub mod registry;

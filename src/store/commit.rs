@@ -4,7 +4,7 @@ use super::Store;
 use super::body::EncodedBody;
 use super::identifier::Identifier;
 use super::node::Connection;
-use super::operation::{PIPELINE_LENGTH, operations, run};
+use super::operation::{Frame, PIPELINE_LENGTH, can_commit_at_once, operations, run};
 use super::read::{Reader, Stored};
 use super::sqlstate::{Failure, Phase};
 use super::statement::LOCK_CURRENT;
@@ -12,6 +12,7 @@ use crate::auth::{Filter, Grant};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
+use crate::search::entry::Entries;
 use chrono::{DateTime, Utc};
 use futures_util::future::{join, join_all};
 use std::time::Instant;
@@ -32,6 +33,10 @@ pub struct NewVersion {
     /// Patients besides the one whose compartment this is.
     pub members: Vec<Id>,
     pub identifiers: Vec<Identifier>,
+    /// The number under which the index knows the resource, the same for all its versions.
+    pub key: i64,
+    /// What the index will hold of it.
+    pub entries: Entries,
 }
 
 /// What the version that is superseded left beside its own row.
@@ -41,6 +46,9 @@ pub struct Previous {
     pub version_id: VersionId,
     pub members: Vec<Id>,
     pub identifiers: Vec<Identifier>,
+    /// `None`: a row from before the index.
+    pub key: Option<i64>,
+    pub entries: Entries,
 }
 
 /// One change to one resource.
@@ -50,6 +58,13 @@ pub struct Write {
     pub previous: Option<Previous>,
     /// The id was chosen by a client, so `resource_home` must guard it against a second one elsewhere.
     pub claims_id: bool,
+}
+
+/// A current version that is locked, and its key in the index.
+#[derive(Debug, Clone)]
+pub struct Locked {
+    pub stored: Stored,
+    pub key: Option<i64>,
 }
 
 /// Why nothing was written.
@@ -115,7 +130,7 @@ impl<'a> Transaction<'a> {
     pub async fn lock(
         &mut self,
         keys: &[(ResourceType, Id)],
-    ) -> std::result::Result<Vec<Option<Stored>>, WriteFailure> {
+    ) -> std::result::Result<Vec<Option<Locked>>, WriteFailure> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -147,7 +162,7 @@ impl<'a> Transaction<'a> {
         &self,
         resource_type: ResourceType,
         id: &Id,
-    ) -> std::result::Result<Option<Stored>, WriteFailure> {
+    ) -> std::result::Result<Option<Locked>, WriteFailure> {
         let place = Place::of(resource_type, id);
         if let Some(found) = self.lock_at(resource_type, id, place.compartment()).await? {
             return Ok(Some(found));
@@ -163,10 +178,13 @@ impl<'a> Transaction<'a> {
         resource_type: ResourceType,
         id: &Id,
         at: &Compartment,
-    ) -> std::result::Result<Option<Stored>, WriteFailure> {
+    ) -> std::result::Result<Option<Locked>, WriteFailure> {
         let parameters: [&(dyn ToSql + Sync); 3] = [&at.as_str(), &resource_type.as_str(), &id.as_str()];
         match self.connection.query_opt(LOCK_CURRENT, &parameters).await? {
-            Some(row) => Ok(Some(self.reader().stored(resource_type, id.clone(), at.clone(), &row).await?)),
+            Some(row) => {
+                let stored = self.reader().stored(resource_type, id.clone(), at.clone(), &row).await?;
+                Ok(Some(Locked { stored, key: row.get("key") }))
+            }
             None => Ok(None),
         }
     }
@@ -188,7 +206,7 @@ impl<'a> Transaction<'a> {
     pub async fn stage(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<(), WriteFailure> {
         self.begin().await?;
         let operations = operations(&self.store.nodes, writes, receipt);
-        run(&self.connection, &operations, Phase::Statement, self.ends).await?;
+        run(&self.connection, &operations, Frame::default(), Phase::Statement, self.ends).await?;
         self.witness = writes.first().map(|write| write.version.clone());
         Ok(())
     }
@@ -201,15 +219,14 @@ impl<'a> Transaction<'a> {
         receipt: Option<&str>,
     ) -> std::result::Result<(), WriteFailure> {
         let operations = operations(&self.store.nodes, writes, receipt);
-        let single = operations.len() == 1 && !self.begun;
-        if !single && !operations.is_empty() {
-            self.begin().await?;
-        }
         self.connection.hold();
         // One statement outside a transaction commits by itself.
-        let phase = if single { Phase::Commit } else { Phase::Statement };
-        let mut outcome = run(&self.connection, &operations, phase, self.ends).await;
-        if outcome.is_ok() && self.begun {
+        let single = operations.len() == 1 && !self.begun;
+        let begin = !single && !operations.is_empty() && !std::mem::replace(&mut self.begun, true);
+        let at_once = self.begun && !operations.is_empty() && can_commit_at_once(&operations);
+        let phase = if single || at_once { Phase::Commit } else { Phase::Statement };
+        let mut outcome = run(&self.connection, &operations, Frame { begin, commit: at_once }, phase, self.ends).await;
+        if outcome.is_ok() && self.begun && !at_once {
             outcome = self.connection.run("COMMIT", Phase::Commit).await;
         }
         match outcome {

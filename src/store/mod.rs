@@ -7,16 +7,18 @@ mod dictionary;
 pub mod embedded;
 mod history;
 mod identifier;
+mod index;
 mod migrate;
 mod node;
 mod operation;
 mod placement;
 mod read;
+pub mod search;
 pub mod shard;
 pub mod sqlstate;
 pub mod statement;
 
-pub use commit::{NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
+pub use commit::{Locked, NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
 pub use database::Database;
 pub use dictionary::{SAMPLES_MAX, is_sample};
 pub use history::{HistoryKey, HistoryScope, HistoryWindow};
@@ -29,6 +31,7 @@ use crate::error::{Error, Result};
 use body::{Codec, EncodedBody};
 use node::NodeSettings;
 use placement::Nodes;
+use search::Frequencies;
 use sqlstate::Failure;
 use std::time::Duration;
 
@@ -37,6 +40,7 @@ pub struct Store {
     nodes: Nodes,
     codec: Codec,
     on_citus: bool,
+    frequencies: Frequencies,
     transaction_deadline: Duration,
 }
 
@@ -59,7 +63,7 @@ impl Store {
         let nodes = Nodes::new(config, node_settings, on_citus)?;
         let codec = Codec::new(settings.body_codec == BodyCodec::Zstd);
         let transaction_deadline = settings.transaction_deadline;
-        let store = Store { nodes, codec, on_citus, transaction_deadline };
+        let store = Store { nodes, codec, on_citus, frequencies: Frequencies::default(), transaction_deadline };
         store.load_dictionaries().await?;
         if on_citus {
             store.nodes.reload().await?;

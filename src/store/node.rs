@@ -1,5 +1,6 @@
 //! One database node: its pool, its breaker, and Brasa's own deadline on every call.
 
+use super::search::sql::Sql;
 use super::sqlstate::{Failure, Phase, classify, deadline_passed};
 use super::statement::Statement;
 use crate::error::{Error, Result};
@@ -127,6 +128,20 @@ impl Connection {
             let client = self.client()?;
             let prepared = client.prepare_cached(statement.sql).await?;
             Ok(client.query(&prepared, parameters).await?)
+        })
+        .await
+    }
+
+    pub(super) async fn query_sql(&self, sql: &Sql, plan_once: bool) -> std::result::Result<Vec<Row>, Failure> {
+        self.within(Phase::Statement, async {
+            let client = self.client()?;
+            if !plan_once {
+                let values: Vec<_> = sql.values().collect();
+                return Ok(client.query_typed(sql.text(), &values).await?);
+            }
+            let (values, types): (Vec<_>, Vec<_>) = sql.values().unzip();
+            let prepared = client.prepare_typed_cached(sql.text(), &types).await?;
+            Ok(client.query(&prepared, &values).await?)
         })
         .await
     }

@@ -3,6 +3,7 @@
 use super::Nodes;
 use super::commit::{NewVersion, Previous, Write};
 use super::identifier::Identifier;
+use super::index;
 use super::node::Connection;
 use super::sqlstate::{Failure, Phase};
 use super::statement::{
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::fhir::id::Id;
 use chrono::Utc;
 use deadpool_postgres::ClientWrapper;
-use futures_util::future::join_all;
+use futures_util::future::{join_all, join3};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio_postgres::types::ToSql;
@@ -21,9 +22,10 @@ use tokio_postgres::types::ToSql;
 /// Statements sent before their answers are awaited: enough to hide the round trip. Not more than 30, up to which
 /// `join_all` polls, and so sends, strictly in order.
 pub(super) const PIPELINE_LENGTH: usize = 30;
-/// Rows of one INSERT. One statement of many rows costs a fraction of many statements; sizes are few so that the
-/// prepared ones are met again.
+/// Rows of one INSERT. One statement of many rows costs a fraction of many statements.
 const ROWS_MAX: usize = 128;
+/// Up to so many rows go out as one INSERT; beyond, sizes are powers of two, so that prepared ones are met again.
+const EXACT_ROWS_MAX: usize = 32;
 
 /// A statement with its parameters, owned so that many can be under way.
 pub(super) struct Operation {
@@ -51,18 +53,35 @@ impl Operation {
     }
 }
 
+/// Values of any types, boxed.
 macro_rules! owned {
-    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Box<dyn ToSql + Sync + Send>),*] };
+    ($($value:expr),* $(,)?) => { vec![$(Box::new($value) as Box<dyn tokio_postgres::types::ToSql + Sync + Send>),*] };
+}
+pub(super) use owned;
+
+/// What goes out in front of the first operation and behind the last, in the same flight.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Frame {
+    pub begin: bool,
+    pub commit: bool,
 }
 
-/// Sends the operations in order, a pipeline's length at a time, and none after `ends`.
+/// Whether COMMIT may follow in the same flight: one flight is enough, and no answer has to be looked at before.
+pub(super) fn can_commit_at_once(operations: &[Operation]) -> bool {
+    operations.len() <= PIPELINE_LENGTH && operations.iter().all(|operation| operation.changes.is_none())
+}
+
+/// Sends the operations in order, a pipeline's length at a time, and none after `ends`. A failed statement makes the
+/// COMMIT behind it a ROLLBACK.
 pub(super) async fn run(
     connection: &Connection,
     operations: &[Operation],
+    frame: Frame,
     phase: Phase,
     ends: Instant,
 ) -> std::result::Result<(), Failure> {
-    for chunk in operations.chunks(PIPELINE_LENGTH) {
+    let flights = operations.chunks(PIPELINE_LENGTH).len();
+    for (flight, chunk) in operations.chunks(PIPELINE_LENGTH).enumerate() {
         if Instant::now() > ends {
             let late = Error::busy(1).caused_by("the transaction takes longer than BRASA_TRANSACTION_DEADLINE_MS");
             return Err(Failure::Other(late));
@@ -73,10 +92,16 @@ pub(super) async fn run(
             for operation in chunk {
                 answers.push(operation.execute(client, client.prepare_cached(&operation.sql).await?));
             }
+            let begin = framed(client, "BEGIN", frame.begin && flight == 0);
+            let commit = framed(client, "COMMIT", frame.commit && flight + 1 == flights);
+            // Polled, and so sent, in this order.
+            let (begun, answers, committed) = join3(begin, join_all(answers), commit).await;
+            begun?;
             let mut changed = Vec::with_capacity(chunk.len());
-            for answer in join_all(answers).await {
+            for answer in answers {
                 changed.push(answer?);
             }
+            committed?;
             Ok(changed)
         });
         let changed = sent.await?;
@@ -87,6 +112,10 @@ pub(super) async fn run(
         }
     }
     Ok(())
+}
+
+async fn framed(client: &ClientWrapper, sql: &str, really: bool) -> std::result::Result<(), tokio_postgres::Error> {
+    if really { client.batch_execute(sql).await } else { Ok(()) }
 }
 
 /// The statements that make the writes, in an order that keeps each row's archive before its replacement.
@@ -100,6 +129,9 @@ pub(super) fn operations(nodes: &Nodes, writes: &[Write], receipt: Option<&str>)
     let stays = |write: &&Write| write.previous.as_ref().is_none_or(|p| p.compartment != write.version.compartment);
     let resources = writes.iter().filter(stays).map(|write| resource_row(&write.version)).collect();
     insert_rows(&mut operations, nodes, INSERT_RESOURCE, resources);
+    for (target, rows) in index::rows(writes) {
+        insert_rows(&mut operations, nodes, target, rows);
+    }
     let claims = writes.iter().filter(|write| write.claims_id);
     let homes = claims.map(|Write { version, .. }| row(version.id.as_str(), home_row(version))).collect();
     insert_rows(&mut operations, nodes, INSERT_HOME, homes);
@@ -122,6 +154,10 @@ fn supersede(operations: &mut Vec<Operation>, version: &NewVersion, previous: &P
     };
     let archive = owned![old.clone(), type_name, id.clone(), version.last_updated];
     operations.push(once(Operation::new(ARCHIVE.sql, archive)));
+    for statement in index::removals(version, previous) {
+        let parameters = owned![old.clone(), previous.key];
+        operations.push(Operation::new(statement.sql, parameters));
+    }
     if moved {
         let new = version.compartment.as_str().to_owned();
         operations.push(Operation::new(MOVE_HISTORY.sql, owned![old.clone(), type_name, id.clone(), new.clone()]));
@@ -139,7 +175,11 @@ fn supersede(operations: &mut Vec<Operation>, version: &NewVersion, previous: &P
             version.last_updated,
             version.method,
             body,
-            previous.version_id.0
+            previous.version_id.0,
+            version.key,
+            index::self_of(version),
+            index::date(version),
+            index::date_high(version),
         ];
         operations.push(once(Operation::new(REPLACE.sql, replace)));
     }
@@ -154,12 +194,12 @@ fn supersede(operations: &mut Vec<Operation>, version: &NewVersion, previous: &P
 }
 
 /// A row to insert: the value of its distribution column, and all its values.
-struct Row {
+pub(super) struct Row {
     distribution: String,
     values: Vec<Box<dyn ToSql + Sync + Send>>,
 }
 
-fn row(distribution: &str, values: Vec<Box<dyn ToSql + Sync + Send>>) -> Row {
+pub(super) fn row(distribution: &str, values: Vec<Box<dyn ToSql + Sync + Send>>) -> Row {
     Row { distribution: distribution.to_owned(), values }
 }
 
@@ -172,6 +212,10 @@ fn resource_row(version: &NewVersion) -> Row {
         version.last_updated,
         version.method,
         version.body.as_ref().map(|body| body.0.clone()),
+        version.key,
+        index::self_of(version),
+        index::date(version),
+        index::date_high(version),
     ];
     row(version.compartment.as_str(), values)
 }
@@ -213,8 +257,10 @@ fn insert_rows(operations: &mut Vec<Operation>, nodes: &Nodes, target: Insert, r
     }
     for mut rows in by_shard.into_values() {
         while !rows.is_empty() {
-            // The largest power of two that fits: few different statements, each prepared once a connection.
-            let size = 1 << rows.len().min(ROWS_MAX).ilog2();
+            let size = match rows.len() {
+                few @ ..=EXACT_ROWS_MAX => few,
+                many => 1 << many.min(ROWS_MAX).ilog2(),
+            };
             let rest = rows.split_off(size);
             operations.push(insert(target, std::mem::replace(&mut rows, rest)));
         }

@@ -1,6 +1,7 @@
 //! Reading versions: by id, by version, and where an id lives that does not tell.
 
 use super::Store;
+use super::search::sql::Sql;
 use super::node::{Connection, Parameters};
 use super::sqlstate::Failure;
 use super::statement::{FIND_HOME, FIND_RECEIPT, READ_CURRENT, READ_VERSION, Statement};
@@ -137,6 +138,28 @@ impl<'a> Reader<'a> {
                 connection.query(statement, parameters).await.map_err(Failure::into_error)
             }
             Err(failure) => Err(failure.into_error()),
+        }
+    }
+
+    /// Runs a statement of a search: on the node that owns `value`, or over all shards. There it is planned for its
+    /// values each time, since how frequent they are decides the plan; on one shard it is planned once.
+    pub(super) async fn query_sql(&self, value: Option<&str>, sql: &Sql) -> Result<Vec<Row>> {
+        if let Some(connection) = self.inside {
+            return connection.query_sql(sql, value.is_some()).await.map_err(Failure::into_error);
+        }
+        let nodes = &self.store.nodes;
+        let connection = match value {
+            Some(value) => nodes.connect_to(value).await,
+            None => nodes.coordinator().connect().await,
+        };
+        let connection = connection.map_err(Failure::into_error)?;
+        match connection.query_sql(sql, value.is_some()).await {
+            Err(Failure::NodeDown(_)) => {
+                drop(connection);
+                let connection = nodes.coordinator().connect().await.map_err(Failure::into_error)?;
+                connection.query_sql(sql, value.is_some()).await.map_err(Failure::into_error)
+            }
+            answer => answer.map_err(Failure::into_error),
         }
     }
 

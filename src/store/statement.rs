@@ -32,6 +32,7 @@ statements! {
     FIND_HOME = "find_home";
     FIND_IDENTIFIER = "find_identifier";
     FIND_RECEIPT = "find_receipt";
+    FIND_MEMBER_HOMES = "find_member_homes";
     ARCHIVE = "archive";
     REPLACE = "replace";
     MOVE_HISTORY = "move_history";
@@ -41,6 +42,11 @@ statements! {
     REMOVE_MEMBER = "remove_member";
     REMOVE_IDENTIFIER = "remove_identifier";
     SET_RECEIPT = "set_receipt";
+    REMOVE_TOKENS = "remove_tokens";
+    REMOVE_STRINGS = "remove_strings";
+    REMOVE_DATES = "remove_dates";
+    REMOVE_NUMBERS = "remove_numbers";
+    REMOVE_POSITIONS = "remove_positions";
 }
 
 /// An INSERT of several rows, whose text depends only on how many.
@@ -54,7 +60,19 @@ pub struct Insert {
 
 pub const INSERT_RESOURCE: Insert = Insert {
     table: "resource",
-    columns: &["compartment", "type", "id", "version_id", "last_updated", "method", "body"],
+    columns: &[
+        "compartment",
+        "type",
+        "id",
+        "version_id",
+        "last_updated",
+        "method",
+        "body",
+        "key",
+        "self",
+        "date",
+        "date_high",
+    ],
     on_conflict: "",
 };
 pub const INSERT_HOME: Insert =
@@ -68,7 +86,52 @@ pub const INSERT_MEMBER: Insert = Insert {
 pub const INSERT_IDENTIFIER: Insert =
     Insert { table: "identifier_home", columns: &["key", "system_hash", "type", "id"], on_conflict: "" };
 
-pub const INSERTS: &[Insert] = &[INSERT_RESOURCE, INSERT_HOME, INSERT_MEMBER, INSERT_IDENTIFIER];
+pub const INSERT_TOKEN: Insert = Insert {
+    table: "search_token",
+    columns: &["compartment", "key", "date", "token", "param", "system", "code"],
+    on_conflict: "",
+};
+pub const INSERT_STRING: Insert = Insert {
+    table: "search_string",
+    columns: &["compartment", "key", "param", "value", "exact", "system"],
+    on_conflict: "",
+};
+pub const INSERT_DATE: Insert = Insert {
+    table: "search_date",
+    columns: &["compartment", "key", "param", "low", "high", "system"],
+    on_conflict: "",
+};
+pub const INSERT_NUMBER: Insert = Insert {
+    table: "search_number",
+    columns: &[
+        "compartment",
+        "key",
+        "param",
+        "unit",
+        "low",
+        "high",
+        "raw_low",
+        "raw_high",
+        "unit_code",
+        "unit_text",
+        "system",
+    ],
+    on_conflict: "",
+};
+pub const INSERT_POSITION: Insert =
+    Insert { table: "search_position", columns: &["compartment", "key", "latitude", "longitude"], on_conflict: "" };
+
+pub const INSERTS: &[Insert] = &[
+    INSERT_RESOURCE,
+    INSERT_HOME,
+    INSERT_MEMBER,
+    INSERT_IDENTIFIER,
+    INSERT_TOKEN,
+    INSERT_STRING,
+    INSERT_DATE,
+    INSERT_NUMBER,
+    INSERT_POSITION,
+];
 
 impl Insert {
     /// `VALUES`, not `SELECT FROM unnest`: with rows of one shard Citus runs it there as one task.

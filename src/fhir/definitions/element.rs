@@ -30,6 +30,8 @@ pub struct Element {
     pub is_list: bool,
     /// Whether the definition's minimum is 1. Of a choice element one of its types must be there.
     pub is_required: bool,
+    /// Whether `_summary=true` keeps it.
+    pub is_summary: bool,
     /// The name without type that the concrete names of a choice share: `value` of `value[x]`.
     pub choice: Option<&'static str>,
     targets: &'static str,
@@ -192,6 +194,7 @@ fn elements(row: ElementRow, by_path: &HashMap<&'static str, Node>) -> Option<Ve
             kind: kind(row, type_name, by_path)?,
             is_list: row.is_list,
             is_required: row.is_required,
+            is_summary: row.is_summary,
             choice,
             targets: match type_name {
                 "Reference" => row.references,

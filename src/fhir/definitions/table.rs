@@ -19,11 +19,12 @@ pub(super) struct ElementRow {
     pub references: &'static str,
     /// Resource types between `|`.
     pub canonicals: &'static str,
+    pub is_summary: bool,
 }
 
 impl ElementRow {
     fn parse(line: &'static str) -> Option<Self> {
-        let [path, min, max, types, references, canonicals] = fields(line)?;
+        let [path, min, max, types, references, canonicals, summary] = fields(line)?;
         let is_required = match min {
             "0" => false,
             "1" => true,
@@ -34,7 +35,12 @@ impl ElementRow {
             "*" => true,
             _ => return None,
         };
-        Some(Self { path, is_required, is_list, types, references, canonicals })
+        let is_summary = match summary {
+            "" => false,
+            "summary" => true,
+            _ => return None,
+        };
+        Some(Self { path, is_required, is_list, types, references, canonicals, is_summary })
     }
 
     /// The path of the element this one is a child of; none for a definition's own row.
@@ -97,10 +103,12 @@ mod tests {
 
     #[test]
     fn a_row_with_a_field_too_few_or_too_many_or_an_unknown_cardinality_is_none() {
-        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-").is_some());
-        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-").is_none());
-        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-").is_none());
-        assert!(ElementRow::parse("A.b\t0\t3\tstring\t-\t-").is_none());
-        assert!(ElementRow::parse("A.b\t\t1\tstring\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-").is_some());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\tsummary").is_some());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t3\tstring\t-\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t\t1\tstring\t-\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\tx").is_none());
     }
 }

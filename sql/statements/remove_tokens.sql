@@ -1,0 +1,3 @@
+-- Takes a resource's codes, references and uris out of the index. $1 compartment, $2 key. Plan: index search_token_by_key, one shard.
+DELETE FROM search_token
+WHERE compartment = $1 AND key = $2

@@ -1,0 +1,280 @@
+//! Running a search: first what others must tell, then where it goes, then one statement for the page.
+
+use super::condition::{LONG_SPAN_US, push_limits};
+use super::driver::{DateRange, Driver, Frequency, choose, date_range, needs_frequencies};
+use super::frequency;
+use super::order::Order;
+use super::scope::Scope;
+use super::sql::Sql;
+use super::statement::{self, Planned};
+use super::{Search, unpack};
+use crate::auth::Filter;
+use crate::error::Result;
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::{Compartment, Id, Place};
+use crate::search::clause::{Clause, Limit, Limits};
+use crate::search::page::{Direction, PageValue};
+use crate::store::read::{Reader, Stored};
+use crate::store::statement::FIND_MEMBER_HOMES;
+use futures_util::future::join_all;
+use std::time::Instant;
+use tokio_postgres::Row;
+
+/// A page of matches.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub hits: Vec<Hit>,
+    /// Whether more follow in the direction of the page.
+    pub more: bool,
+    pub steps: Vec<Step>,
+}
+
+/// A match and its place in the order.
+#[derive(Debug)]
+pub struct Hit {
+    pub stored: Stored,
+    pub key: Vec<PageValue>,
+}
+
+/// A statement that was run, for `_explain`. It names no value.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub purpose: &'static str,
+    pub statement: String,
+    /// The compartment whose node was asked; `None`: all shards.
+    pub single_shard: bool,
+    pub rows: usize,
+    pub micros: u128,
+}
+
+/// A search under way.
+pub(super) struct Run<'r> {
+    pub reader: Reader<'r>,
+    explain: bool,
+    pub steps: Vec<Step>,
+}
+
+impl Reader<'_> {
+    /// One page of a search.
+    pub async fn search(&self, search: &Search<'_>) -> Result<Found> {
+        let Filter::Everything = self.filter();
+        let mut run = Run { reader: *self, explain: search.explain, steps: Vec::new() };
+        let mut found = run.page(search).await?;
+        found.steps = run.steps;
+        Ok(found)
+    }
+
+    /// How many resources match in all.
+    pub async fn count(&self, search: &Search<'_>) -> Result<i64> {
+        let Filter::Everything = self.filter();
+        let mut run = Run { reader: *self, explain: false, steps: Vec::new() };
+        run.count(search).await
+    }
+}
+
+impl Run<'_> {
+    async fn page(&mut self, search: &Search<'_>) -> Result<Found> {
+        let scope = Scope::of(search);
+        let conditions = self.resolve_all(search.conditions, &scope).await?;
+        let order = Order::new(search.sort, search.types.len() == 1);
+        let types = search.type_names();
+        let wanted = i64::try_from(search.count).unwrap_or(i64::MAX).saturating_add(1);
+        let mut planned =
+            Planned { types, conditions: &conditions, order, driver: Driver::Page, dates: DateRange::default() };
+        let rows = match scope {
+            Scope::Patient(patient) => {
+                let home = Compartment::of_patient(&patient).as_str().to_owned();
+                self.page_of_patient(search, &mut planned, home, wanted).await?
+            }
+            Scope::Ids(ids) => {
+                planned.driver = Driver::Compartments(self.places(&ids).await?);
+                self.page_in(search, &planned, wanted).await?
+            }
+            Scope::Anywhere => {
+                planned.driver = self.driver(&planned).await?;
+                planned.dates = self.dates(&planned).await?;
+                self.page_in(search, &planned, wanted).await?
+            }
+        };
+        self.found(search, &planned.order, rows).await
+    }
+
+    /// A patient's record is one shard; resources of other records that belong to this patient, too, are rare.
+    async fn page_of_patient(
+        &mut self,
+        search: &Search<'_>,
+        planned: &mut Planned<'_>,
+        home: String,
+        wanted: i64,
+    ) -> Result<Vec<Row>> {
+        planned.driver = Driver::Compartments(vec![home.clone()]);
+        let reader = self.reader;
+        let types: Vec<&str> = planned.types.clone();
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&home, &types];
+        let members = reader.query(&home, FIND_MEMBER_HOMES, &parameters);
+        let (rows, members) = futures_util::future::join(self.page_in(search, planned, wanted), members).await;
+        let homes: Vec<String> = members?.iter().map(|row| row.get("home")).collect();
+        if homes.is_empty() {
+            return rows;
+        }
+        planned.driver = Driver::Compartments([vec![home], homes].concat());
+        self.page_in(search, planned, wanted).await
+    }
+
+    async fn page_in(&mut self, search: &Search<'_>, planned: &Planned<'_>, wanted: i64) -> Result<Vec<Row>> {
+        let sql = statement::page(planned, search.page, wanted)?;
+        self.query("page", planned.driver.single(), &sql).await
+    }
+
+    async fn count(&mut self, search: &Search<'_>) -> Result<i64> {
+        let scope = Scope::of(search);
+        let conditions = self.resolve_all(search.conditions, &scope).await?;
+        let order = Order::new(&[], search.types.len() == 1);
+        let (types, dates) = (search.type_names(), DateRange::default());
+        let driver = match scope {
+            Scope::Patient(patient) => {
+                let home = Compartment::of_patient(&patient).as_str().to_owned();
+                Driver::Compartments(self.with_members(home, &types).await?)
+            }
+            Scope::Ids(ids) => Driver::Compartments(self.places(&ids).await?),
+            Scope::Anywhere => Driver::Planner,
+        };
+        let planned = Planned { types, conditions: &conditions, order, driver, dates };
+        let sql = statement::count(&planned)?;
+        let rows = self.query("count", planned.driver.single(), &sql).await?;
+        Ok(rows.first().map_or(0, |row| row.get(0)))
+    }
+
+    async fn with_members(&mut self, home: String, types: &[&'static str]) -> Result<Vec<String>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&home, &types];
+        let rows = self.reader.query(&home, FIND_MEMBER_HOMES, &parameters).await?;
+        let homes = rows.iter().map(|row| row.get("home"));
+        Ok(homes.chain([home.clone()]).collect())
+    }
+
+    /// The compartments in which resources with these ids can be.
+    pub(super) async fn places(&mut self, ids: &[(ResourceType, Id)]) -> Result<Vec<String>> {
+        let mut places = Vec::with_capacity(ids.len());
+        let mut uncertain = Vec::new();
+        for (resource_type, id) in ids {
+            let place = Place::of(*resource_type, id);
+            places.push(place.compartment().as_str().to_owned());
+            if matches!(place, Place::Likely(_)) {
+                uncertain.push(id.as_str().to_owned());
+            }
+        }
+        if !uncertain.is_empty() {
+            let alone = match uncertain.as_slice() {
+                [one] => Some(one.clone()),
+                _ => None,
+            };
+            let mut sql = Sql::new("SELECT h.compartment FROM resource_home h WHERE h.id = ");
+            match &alone {
+                Some(id) => sql.bind(id.as_str()),
+                None => sql.push("ANY(").bind(uncertain).push(")"),
+            };
+            let rows = self.query("homes of ids", alone.as_deref(), &sql).await?;
+            places.extend(rows.iter().map(|row| row.get::<_, String>(0)));
+        }
+        places.sort_unstable();
+        places.dedup();
+        Ok(places)
+    }
+
+    /// The driver of a search over all shards; asks how frequent its conditions are where that decides.
+    async fn driver(&mut self, planned: &Planned<'_>) -> Result<Driver> {
+        let conditions = planned.conditions;
+        if !needs_frequencies(conditions, &planned.order) {
+            let unknown = vec![Some(Frequency::Frequent { since: 0 }); conditions.len()];
+            return Ok(choose(conditions, &unknown, &planned.order));
+        }
+        let statements = frequency::statements(conditions, &planned.types)?;
+        let reader = self.reader;
+        let asked = statements.iter().map(|statement| async move {
+            let Some(statement) = statement else { return Ok(None) };
+            if let Some(known) = reader.store.frequencies.get(statement) {
+                return Ok(Some(known));
+            }
+            let rows = reader.query_sql(None, statement).await?;
+            let frequency = frequency::of_dates(rows.iter().map(|row| row.get(0)).collect());
+            reader.store.frequencies.note(statement, frequency);
+            Ok(Some(frequency))
+        });
+        let frequencies: Result<Vec<Option<Frequency>>> = join_all(asked).await.into_iter().collect();
+        Ok(choose(conditions, &frequencies?, &planned.order))
+    }
+
+    /// The range of dates with its beginning moved to the earliest long span that reaches into it.
+    async fn dates(&mut self, planned: &Planned<'_>) -> Result<DateRange> {
+        let range = date_range(planned.conditions);
+        let (Some(reaching), [resource_type]) = (range.reaching, planned.types.as_slice()) else {
+            return Ok(if planned.types.len() == 1 { range } else { DateRange::default() });
+        };
+        let mut sql = Sql::new("SELECT r.date FROM resource r WHERE r.type = ");
+        sql.bind(*resource_type).push(" AND r.body IS NOT NULL AND r.date_high - r.date > 2764800000000");
+        let high = Limits { from: Some(Limit { value: reaching, inclusive: true }), to: None };
+        push_limits(&mut sql, &high, "r", ".date_high");
+        sql.push(" LIMIT 1000");
+        let rows = self.query("long spans", None, &sql).await?;
+        let earliest = rows.iter().map(|row| row.get::<_, i64>(0)).min();
+        let from = match earliest {
+            // Too many to know the earliest.
+            Some(_) if rows.len() >= 1_000 => None,
+            Some(earliest) => range.from.map(|from| from.min(earliest)),
+            None => range.from,
+        };
+        debug_assert!(range.from.is_none_or(|from| reaching - from <= LONG_SPAN_US || from > i64::MIN));
+        Ok(DateRange { from, ..range })
+    }
+
+    pub(super) async fn query(&mut self, purpose: &'static str, at: Option<&str>, sql: &Sql) -> Result<Vec<Row>> {
+        let started = Instant::now();
+        let rows = self.reader.query_sql(at, sql).await?;
+        if self.explain {
+            let micros = started.elapsed().as_micros();
+            let statement = sql.text().to_owned();
+            self.steps.push(Step { purpose, statement, single_shard: at.is_some(), rows: rows.len(), micros });
+        }
+        Ok(rows)
+    }
+
+    async fn found(&self, search: &Search<'_>, order: &Order, rows: Vec<Row>) -> Result<Found> {
+        let more = rows.len() > search.count;
+        let mut hits: Vec<Hit> = Vec::with_capacity(rows.len());
+        for row in rows.iter().take(search.count) {
+            let compartment = Compartment::from_stored(row.get(order.columns()));
+            let Some(packed) = row.get::<_, Option<&[u8]>>(order.columns() + 1) else { continue };
+            let stored = unpack(self.reader, compartment, packed).await?;
+            hits.push(Hit { stored, key: order.key_of(row) });
+        }
+        // One token may stand twice on a resource (in two systems): its rows lie side by side.
+        hits.dedup_by(|a, b| a.stored.id == b.stored.id && a.stored.resource_type == b.stored.resource_type);
+        if search.page.is_some_and(|page| page.direction == Direction::Previous) {
+            hits.reverse();
+        }
+        Ok(Found { hits, more, steps: Vec::new() })
+    }
+}
+
+impl Driver {
+    /// The one compartment that is searched.
+    fn single(&self) -> Option<&str> {
+        match self {
+            Driver::Compartments(compartments) => match compartments.as_slice() {
+                [one] => Some(one),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// What is known about a clause before it runs.
+pub(super) fn is_settled(clause: &Clause) -> bool {
+    match clause {
+        Clause::Chain(_) | Clause::Has(_) => false,
+        Clause::Not(inner) => is_settled(inner),
+        Clause::Any(clauses) | Clause::All(clauses) => clauses.iter().all(is_settled),
+        Clause::Match(_) | Clause::Pending(_) => true,
+    }
+}

@@ -1,0 +1,201 @@
+//! The statements of a search: one page, a count, the resources that others refer to.
+
+use super::condition::{Anchor, Form, Table, push_clause, push_match, table_of};
+use super::driver::{DateRange, Driver, listable};
+use super::order::Order;
+use super::sql::Sql;
+use crate::error::{Error, Result};
+use crate::search::clause::{Clause, Predicate};
+use crate::search::page::{Direction, Page};
+use crate::store::index::NO_DATE;
+
+/// A search that is ready to be written: what only the database knows has been put in.
+#[derive(Debug)]
+pub struct Planned<'a> {
+    /// None: every type.
+    pub types: Vec<&'static str>,
+    pub conditions: &'a [Clause],
+    pub order: Order,
+    pub driver: Driver,
+    /// Where the leading date of all matches begins.
+    pub dates: DateRange,
+}
+
+/// One page: its key, the compartment and the resource of each row, one more than the page has so that it is known
+/// whether another one follows.
+pub fn page(planned: &Planned<'_>, page: Option<&Page>, rows: i64) -> Result<Sql> {
+    let anchor = planned.anchor();
+    let mut sql = Sql::new("SELECT ");
+    planned.order.push_columns(&mut sql, anchor);
+    sql.push(anchor.alias).push(".compartment, ");
+    push_packed(&mut sql, anchor);
+    planned.push_from(&mut sql, anchor)?;
+    if let Some(page) = page {
+        planned.order.push_page(&mut sql, anchor, page)?;
+    }
+    planned.order.push_order(&mut sql, anchor, page.map_or(Direction::Next, |page| page.direction));
+    sql.push(" LIMIT ").bind(rows);
+    Ok(sql)
+}
+
+/// How many resources match in all.
+pub fn count(planned: &Planned<'_>) -> Result<Sql> {
+    let anchor = planned.anchor();
+    let mut sql = Sql::new("SELECT count(*)");
+    planned.push_from(&mut sql, anchor)?;
+    Ok(sql)
+}
+
+/// The self-hashes of up to `rows` resources that match.
+pub fn selves(planned: &Planned<'_>, rows: i64) -> Result<Sql> {
+    let anchor = planned.anchor();
+    let mut sql = Sql::new("SELECT r.self");
+    planned.push_from(&mut sql, anchor)?;
+    sql.push(" LIMIT ").bind(rows);
+    Ok(sql)
+}
+
+/// The distinct tokens of some branches on up to `rows` resources that match: to what they refer.
+pub fn tokens(planned: &Planned<'_>, params: Vec<i32>, rows: i64) -> Result<Sql> {
+    let anchor = planned.anchor();
+    let mut sql = Sql::new("SELECT DISTINCT l.token FROM search_token l JOIN resource r ON r.compartment = l.compartment AND r.key = l.key");
+    sql.push(" WHERE l.param = ANY(").bind(params).push(") AND ");
+    planned.push_where(&mut sql, anchor)?;
+    sql.push(" LIMIT ").bind(rows);
+    Ok(sql)
+}
+
+impl Planned<'_> {
+    fn anchor(&self) -> Anchor {
+        match &self.driver {
+            Driver::Token(_) => Anchor::token(),
+            Driver::Page | Driver::Gather(_) => Anchor::resource(Form::Fenced),
+            Driver::Compartments(_) | Driver::Planner => Anchor::resource(Form::Exists),
+        }
+    }
+
+    fn push_from(&self, sql: &mut Sql, anchor: Anchor) -> Result<()> {
+        sql.push(match anchor.table {
+            Table::Resource => " FROM resource r WHERE ",
+            Table::Token => " FROM search_token d WHERE ",
+        });
+        self.push_where(sql, anchor)
+    }
+
+    fn push_where(&self, sql: &mut Sql, anchor: Anchor) -> Result<()> {
+        if anchor.table == Table::Resource {
+            // Rows from before the index have no key, and are found once they are in it.
+            sql.push("r.body IS NOT NULL AND r.key IS NOT NULL");
+            push_types(sql, &self.types, "r");
+        } else {
+            sql.push("TRUE");
+        }
+        let mut done = None;
+        match &self.driver {
+            Driver::Compartments(compartments) => push_compartments(sql, compartments, anchor),
+            Driver::Token(token) => {
+                sql.push(" AND d.token = ").bind(*token);
+                done = self.conditions.iter().position(|clause| super::driver::single_token(clause) == Some(*token));
+            }
+            Driver::Gather(number) => {
+                let listed = self.conditions.get(*number).and_then(listable);
+                let listed = listed.ok_or_else(|| Error::internal("this condition cannot drive a search"))?;
+                sql.push(" AND (r.compartment, r.key) IN (");
+                push_listed(sql, &listed, &self.types)?;
+                sql.push(")");
+                done = Some(*number);
+            }
+            Driver::Page | Driver::Planner => {}
+        }
+        self.push_dates(sql, anchor);
+        for clause in self.conditions.iter().enumerate().filter(|(number, _)| Some(*number) != done).map(|(_, c)| c) {
+            sql.push(" AND ");
+            push_clause(sql, clause, anchor)?;
+        }
+        if anchor.table == Table::Token && !self.types.is_empty() {
+            sql.push(" AND (SELECT count(*) FROM resource o WHERE o.key = d.key AND o.compartment = d.compartment");
+            push_types(sql, &self.types, "o");
+            sql.push(") > 0");
+        }
+        Ok(())
+    }
+
+    /// Bounds on the leading date that the index of the driver can use; the exact condition stands besides.
+    fn push_dates(&self, sql: &mut Sql, anchor: Anchor) {
+        let DateRange { from, to, .. } = self.dates;
+        if let Some(from) = from {
+            sql.push(" AND ").push(anchor.alias).push(".date >= ").bind(from);
+        }
+        if let Some(to) = to {
+            sql.push(" AND ").push(anchor.alias).push(".date <= ").bind(to);
+            sql.push(" AND ").push(anchor.alias).push(".date > ").bind(NO_DATE);
+        }
+    }
+}
+
+pub fn push_compartments(sql: &mut Sql, compartments: &[String], anchor: Anchor) {
+    sql.push(" AND ").push(anchor.alias).push(".compartment = ");
+    match compartments {
+        [one] => sql.bind(one.as_str()),
+        several => sql.push("ANY(").bind(several.to_vec()).push(")"),
+    };
+}
+
+fn push_types(sql: &mut Sql, types: &[&'static str], alias: &'static str) {
+    match types {
+        [] => {}
+        [one] => {
+            sql.push(" AND ").push(alias).push(".type = ").bind(*one);
+        }
+        several => {
+            let names: Vec<String> = several.iter().map(|name| (*name).to_owned()).collect();
+            sql.push(" AND ").push(alias).push(".type = ANY(").bind(names).push(")");
+        }
+    }
+}
+
+/// Lists (compartment, key) of the resources that meet one of the predicates.
+pub fn push_listed(sql: &mut Sql, predicates: &[&Predicate], types: &[&'static str]) -> Result<()> {
+    let tokens: Vec<i64> = predicates.iter().filter_map(|predicate| plain_token(predicate)).collect();
+    let mut first = true;
+    if !tokens.is_empty() {
+        sql.push("SELECT t.compartment, t.key FROM search_token t WHERE t.token = ANY(").bind(tokens).push(")");
+        first = false;
+    }
+    for predicate in predicates.iter().filter(|predicate| plain_token(predicate).is_none()) {
+        if !std::mem::replace(&mut first, false) {
+            sql.push(" UNION ALL ");
+        }
+        if matches!(predicate, Predicate::LastUpdated(_) | Predicate::SelfIn(_)) {
+            sql.push("SELECT r7.compartment, r7.key FROM resource r7 WHERE r7.body IS NOT NULL");
+            push_types(sql, types, "r7");
+            sql.push(" AND ");
+            let anchor = Anchor { alias: "r7", table: Table::Resource, form: Form::Exists };
+            push_clause(sql, &Clause::Match((*predicate).clone()), anchor)?;
+        } else {
+            sql.push("SELECT t.compartment, t.key FROM ").push(table_of(predicate)?).push(" t WHERE ");
+            push_match(sql, predicate)?;
+        }
+    }
+    Ok(())
+}
+
+/// A token without a condition on its system.
+pub fn plain_token(predicate: &Predicate) -> Option<i64> {
+    super::driver::single_token(&Clause::Match(predicate.clone()))
+}
+
+/// The resource of a row: its head as a line of text, and its body behind it. One value, so that the rows of a page go
+/// through the sort without their bodies, and a fan-out of Citus stays one.
+fn push_packed(sql: &mut Sql, anchor: Anchor) {
+    sql.push("(SELECT ");
+    push_pack(sql);
+    sql.push(" FROM resource b WHERE b.compartment = ").push(anchor.alias).push(".compartment AND b.key = ");
+    sql.push(anchor.alias).push(".key)");
+}
+
+/// The head and the body of the resource `b`.
+pub fn push_pack(sql: &mut Sql) {
+    sql.push("convert_to(b.type || ' ' || b.id || ' ' || b.version_id || ' ' || b.method || ' ' || ");
+    sql.push("(extract(epoch FROM b.last_updated) * 1000000)::bigint || E'\\n', 'UTF8') || b.body");
+}
