@@ -14,6 +14,23 @@ pub struct Entries {
     pub positions: Vec<Position>,
 }
 
+impl Entries {
+    /// Leaves one of equal entries; they come from values that a resource says twice.
+    pub fn dedup(&mut self) {
+        let key = |entry: &NumberEntry| (entry.param, entry.unit, entry.unit_code, entry.unit_text, entry.system);
+        let ends = |entry: &NumberEntry| [entry.low, entry.high, entry.raw_low, entry.raw_high].map(f64::to_bits);
+        self.tokens.sort_unstable();
+        self.tokens.dedup();
+        self.strings.sort_unstable();
+        self.strings.dedup();
+        self.dates.sort_unstable();
+        self.dates.dedup();
+        self.numbers.sort_unstable_by_key(|entry| (key(entry), ends(entry)));
+        self.numbers.dedup_by_key(|entry| (key(entry), ends(entry)));
+        self.positions.dedup();
+    }
+}
+
 /// A span of time: from `low` up to but without `high`, in microseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
