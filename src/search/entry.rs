@@ -102,3 +102,31 @@ pub struct Position {
     pub latitude: f64,
     pub longitude: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_entries_are_left_once() {
+        let token = |token| TokenEntry { token, param: 1, system: None, code: None };
+        let number = |low: f64| NumberEntry {
+            param: 1,
+            unit: 0,
+            low,
+            high: f64::INFINITY,
+            raw_low: low,
+            raw_high: f64::INFINITY,
+            unit_code: 0,
+            unit_text: 0,
+            system: None,
+        };
+        let mut entries = Entries {
+            tokens: vec![token(2), token(1), token(2)],
+            numbers: vec![number(2.0), number(-1.0), number(2.0)],
+            ..Entries::default()
+        };
+        entries.dedup();
+        assert_eq!((entries.tokens.len(), entries.numbers.len()), (2, 2));
+    }
+}

@@ -145,3 +145,53 @@ fn distance_metres(a: Position, b: Position) -> f64 {
     let chord = half_chord(b.latitude - a.latitude) + parallels * half_chord(b.longitude - a.longitude);
     2.0 * EARTH_RADIUS_METRES * chord.sqrt().min(1.0).asin()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::entry::TokenEntry;
+    use crate::search::kind::fixture::branch;
+    use crate::search::registry::ParameterKind::Reference;
+
+    fn fact<'a>(resource_type: ResourceType, id: &'a str, entries: &'a Entries) -> Fact<'a> {
+        Fact { resource_type, id, last_updated_us: 5, entries }
+    }
+
+    #[test]
+    fn a_chain_follows_a_reference_and_has_comes_back_on_it() {
+        let branch = branch(Reference, "Observation.subject");
+        let token = branch.hash ^ self_hash("Patient", "1");
+        let to_patient = TokenEntry { token, param: branch.param, system: None, code: None };
+        let (observed, none) = (Entries { tokens: vec![to_patient], ..Entries::default() }, Entries::default());
+        let observation = fact(ResourceType::OBSERVATION, "o", &observed);
+        let (one, two) = (fact(ResourceType::PATIENT, "1", &none), fact(ResourceType::PATIENT, "2", &none));
+        let world = [observation, one, two];
+
+        let is_male = |yes: bool| if yes { Clause::All(Vec::new()) } else { Clause::Any(Vec::new()) };
+        let chain = |yes| {
+            let targets = vec![(ResourceType::PATIENT, is_male(yes))];
+            Clause::Chain(Chain { source: ResourceType::OBSERVATION, links: vec![branch.link()], targets })
+        };
+        assert!(matches(&chain(true), &observation, &world));
+        assert!(!matches(&chain(false), &observation, &world));
+
+        let has = Clause::Has(Has {
+            target: ResourceType::PATIENT,
+            source: ResourceType::OBSERVATION,
+            links: vec![branch.link()],
+            condition: Box::new(is_male(true)),
+        });
+        assert!(matches(&has, &one, &world));
+        assert!(!matches(&has, &two, &world));
+    }
+
+    #[test]
+    fn a_version_was_written_at_one_moment() {
+        let entries = Entries::default();
+        let fact = fact(ResourceType::PATIENT, "1", &entries);
+        let updated = |from, to| Clause::Match(Predicate::LastUpdated(Bounds::within(from, to)));
+        assert!(matches(&updated(5, 6), &fact, &[]));
+        assert!(!matches(&updated(4, 5), &fact, &[]));
+        assert!(!matches(&updated(6, 7), &fact, &[]));
+    }
+}

@@ -203,3 +203,115 @@ fn code_hash(query: &Query) -> Result<i64, Refusal> {
         Some(system) => qualified_hash(system, code),
     })
 }
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{ASKED, branch, component, found, parameter, value};
+    use super::super::parse_all;
+    use super::*;
+    use crate::search::registry::ParameterKind::{Composite, Date, Number, Quantity, Reference, String as Text, Token};
+
+    type Element = Vec<Vec<Value<'static>>>;
+
+    fn of(kinds: &[ParameterKind], elements: &[Element], text: &str) -> bool {
+        let mut entries = Entries::default();
+        for element in elements {
+            extract(&branch(Composite, "Observation"), kinds, element, None, &mut entries);
+        }
+        found(&ask(kinds, text).unwrap(), &entries)
+    }
+
+    fn ask(kinds: &[ParameterKind], text: &str) -> Result<Clause, Refusal> {
+        let mut parameter = parameter(Composite, vec![branch(Composite, "Observation")]);
+        parameter.components = kinds.iter().map(|kind| component(*kind, "part")).collect();
+        parse_all(&parameter, None, &[text], &ASKED)
+    }
+
+    fn code(code: &str) -> Vec<Value<'static>> {
+        vec![value("CodeableConcept", &format!(r#"{{"coding":[{{"system":"http://loinc.org","code":"{code}"}}]}}"#))]
+    }
+
+    fn mmhg(number: &str) -> Vec<Value<'static>> {
+        let text = format!(r#"{{"value":{number},"system":"http://unitsofmeasure.org","code":"mm[Hg]"}}"#);
+        vec![value("Quantity", &text)]
+    }
+
+    #[test]
+    fn a_code_and_a_quantity_must_match_in_the_same_component() {
+        let pressure = [vec![code("8480-6"), mmhg("120")], vec![code("8462-4"), mmhg("80")]];
+        for (text, expected) in [
+            ("8480-6$120", true),
+            ("8480-6$gt100", true),
+            ("http://loinc.org|8480-6$lt130||mm[Hg]", true),
+            ("http://loinc.org|8480-6$ge12|http://unitsofmeasure.org|cm[Hg]", true),
+            ("|8480-6$120", false),
+            ("http://snomed.info/sct|8480-6$120", false),
+            ("8480-6$80", false),
+            ("8462-4$120", false),
+            ("8462-4$80", true),
+        ] {
+            assert_eq!(of(&[Token, Quantity], &pressure, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn two_codes_have_each_their_system_and_their_place() {
+        let result = [vec![code("AB"), code("pos")]];
+        for (text, expected) in [
+            ("ab$pos", true),
+            ("ab$POS", true),
+            ("http://loinc.org|ab$http://loinc.org|pos", true),
+            ("http://loinc.org|ab$http://other.org|pos", false),
+            ("http://other.org|ab$pos", false),
+            ("ab$|pos", false),
+            ("pos$ab", false),
+        ] {
+            assert_eq!(of(&[Token, Token], &result, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_goes_with_a_text_and_with_a_date() {
+        let text = [vec![code("AB"), vec![value("string", "\"Très $ bien\"")]]];
+        assert!(of(&[Token, Text], &text, r"ab$tres \$"));
+        assert!(!of(&[Token, Text], &text, "ab$bien"));
+        let date = [vec![code("AB"), vec![value("dateTime", "\"2013-01-14\"")]]];
+        assert!(of(&[Token, Date], &date, "ab$ge2013"));
+        assert!(!of(&[Token, Date], &date, "ab$ge2014"));
+        assert!(!of(&[Token, Date], &date, "cd$ge2013"));
+    }
+
+    #[test]
+    fn a_reference_may_stand_before_or_after_the_code() {
+        let target = || vec![value("Reference", r#"{"reference":"DocumentReference/1"}"#)];
+        let replaces = || vec![value("code", "\"replaces\"")];
+        assert!(of(&[Token, Reference], &[vec![replaces(), target()]], "replaces$DocumentReference/1"));
+        assert!(of(&[Reference, Token], &[vec![target(), replaces()]], "1$replaces"));
+        assert!(!of(&[Token, Reference], &[vec![replaces(), target()]], "appends$DocumentReference/1"));
+    }
+
+    #[test]
+    fn a_chromosome_goes_with_a_start_and_an_end() {
+        let number = |text: &str| vec![value("integer", text)];
+        let window = [vec![code("1"), number("100"), number("200")]];
+        for (text, expected) in [
+            ("1$ge100$le200", true),
+            ("1$100$200", true),
+            ("1$lt150$gt150", true),
+            ("1$lt100$gt150", false),
+            ("1$200$100", false),
+            ("1$ne100$200", false),
+            ("1$ne101$ne201", true),
+            ("2$100$200", false),
+        ] {
+            assert_eq!(of(&[Token, Number, Number], &window, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_composite_is_refused() {
+        for text in ["ab", "ab$5$6", "$5", "http://loinc.org|$5", r"ab\$5", "ab$x"] {
+            assert!(matches!(ask(&[Token, Quantity], text), Err(Refusal::Value(_))), "{text}");
+        }
+        assert!(matches!(ask(&[Date, Quantity], "2013$5"), Err(Refusal::Value(_))));
+    }
+}

@@ -89,6 +89,9 @@ pub fn parse(parameter: &Parameter, modifier: Option<&str>, text: &str, asked: &
     if modifier == Some("missing") && parameter.kind != ParameterKind::Composite {
         return missing(parameter, text);
     }
+    if parameter.kind == ParameterKind::Token && matches!(modifier, Some("in" | "not-in")) {
+        return token::in_value_set(&parameter.branches, text);
+    }
     let branches = parameter.branches.iter().map(|branch| parse_branch(parameter, branch, modifier, text, asked));
     Ok(Clause::any(branches.collect::<Result<_, _>>()?))
 }

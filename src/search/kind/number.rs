@@ -116,3 +116,87 @@ fn from(value: f64, inclusive: bool) -> Limits<f64> {
 fn to(value: f64, inclusive: bool) -> Limits<f64> {
     Limits { from: None, to: Some(Limit { value, inclusive }) }
 }
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{ask, branch, found, refuse, value};
+    use super::*;
+    use crate::search::registry::ParameterKind::Number as Kind;
+
+    fn of(text: &str, type_name: &str, number: &str) -> bool {
+        let mut entries = Entries::default();
+        extract(&branch(Kind, "RiskAssessment.probability"), value(type_name, number), None, &mut entries);
+        found(&ask(Kind, "RiskAssessment.probability", None, text), &entries)
+    }
+
+    #[test]
+    fn equality_has_the_precision_of_the_query() {
+        for (text, inside, outside) in [
+            ("100", ["99.5", "100.4999"], ["99.4999", "100.5"]),
+            ("100.00", ["99.995", "100.00499"], ["99.99499", "100.005"]),
+            ("1e2", ["95", "104.999"], ["94.999", "105"]),
+            ("1.0e2", ["95", "104.999"], ["94.999", "105"]),
+            ("-0.5", ["-0.55", "-0.4501"], ["-0.551", "-0.45"]),
+            ("0", ["-0.5", "0.4"], ["-0.6", "0.5"]),
+        ] {
+            for number in inside {
+                assert!(of(text, "decimal", number), "{text} of {number}");
+                assert!(!of(&format!("ne{text}"), "decimal", number), "ne{text} of {number}");
+            }
+            for number in outside {
+                assert!(!of(text, "decimal", number), "{text} of {number}");
+                assert!(of(&format!("ne{text}"), "decimal", number), "ne{text} of {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_is_exact() {
+        for (text, number, expected) in [
+            ("lt100", "99.9", true),
+            ("lt100", "100", false),
+            ("le100", "100", true),
+            ("le100", "100.1", false),
+            ("gt100", "100.1", true),
+            ("gt100", "100", false),
+            ("ge100", "100", true),
+            ("ge100", "99.9", false),
+            ("sa100", "101", true),
+            ("sa100", "100", false),
+            ("eb100", "99", true),
+            ("eb100", "100", false),
+            ("ap100", "90", true),
+            ("ap100", "110", true),
+            ("ap100", "89", false),
+            ("ap-100", "-110", true),
+        ] {
+            assert_eq!(of(text, "decimal", number), expected, "{text} of {number}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_greater_or_less_by_either_of_its_ends() {
+        let range = r#"{"low":{"value":0.2},"high":{"value":0.4}}"#;
+        for (text, expected) in [
+            ("gt0.3", true),
+            ("lt0.3", true),
+            ("sa0.3", false),
+            ("sa0.1", true),
+            ("eb0.5", true),
+            ("eq0.3", false),
+            ("gt0.4", false),
+            ("ap0.42", true),
+        ] {
+            assert_eq!(of(text, "Range", range), expected, "{text}");
+        }
+        assert!(of("gt1000", "Range", r#"{"low":{"value":0.2}}"#));
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", "x", "1.", ".5", "1e", "--1", "1 ", "NaN", "inf", "1e400", "1e-2147483647", "5|kg", "aa5"] {
+            assert!(matches!(refuse(Kind, "RiskAssessment.probability", None, text), Refusal::Value(_)), "{text}");
+        }
+        let unknown = refuse(Kind, "RiskAssessment.probability", Some("exact"), "5");
+        assert_eq!(unknown, Refusal::UnknownModifier("exact".to_owned()));
+    }
+}

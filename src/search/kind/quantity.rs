@@ -95,7 +95,10 @@ impl Measure<'_> {
             None => Scale::default(),
         };
         let (raw_low, low) = scale.both(self.low, f64::NEG_INFINITY)?;
-        let (raw_high, high) = scale.both(self.high, f64::INFINITY)?;
+        let (raw_high, high) = match self.high == self.low {
+            true => (raw_low, low),
+            false => scale.both(self.high, f64::INFINITY)?,
+        };
         Some(NumberEntry {
             param,
             unit: scale.unit,
@@ -176,4 +179,134 @@ pub(super) fn clause(param: i64, token_system: SystemMatch, text: &str) -> Resul
         }
     };
     Ok(number::clause(param, token_system, unit, number::bounds(&comparison)))
+}
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{ask, branch, found, refuse, value};
+    use super::*;
+    use crate::search::registry::ParameterKind::Quantity as Kind;
+
+    fn entries(type_name: &str, text: &str) -> Entries {
+        let mut entries = Entries::default();
+        extract(&branch(Kind, "Observation.value"), value(type_name, text), None, &mut entries);
+        entries
+    }
+
+    fn ucum(number: &str, code: &str) -> Entries {
+        let text = format!(r#"{{"value":{number},"unit":"in words","system":"{UCUM}","code":"{code}"}}"#);
+        entries("Quantity", &text)
+    }
+
+    fn of(text: &str, entries: &Entries) -> bool {
+        found(&ask(Kind, "Observation.value", None, text), entries)
+    }
+
+    #[test]
+    fn a_quantity_is_found_with_its_unit_its_unit_text_or_none() {
+        let dose = ucum("5.4", "mg");
+        for (text, expected) in [
+            ("5.4|http://unitsofmeasure.org|mg", true),
+            ("5.40e-3|http://unitsofmeasure.org|g", true),
+            ("5.4||mg", true),
+            ("5.4||in words", true),
+            ("5.4", true),
+            ("5.4||", true),
+            ("5.4||g", false),
+            ("5.4|http://unitsofmeasure.org|g", false),
+            ("5.4|http://example.org|mg", false),
+            ("le5.4|http://unitsofmeasure.org|mg", true),
+            ("lt5.4|http://unitsofmeasure.org|mg", false),
+            ("ap5.9|http://unitsofmeasure.org|mg", true),
+            ("ap6.1|http://unitsofmeasure.org|mg", false),
+            ("gt5399|http://unitsofmeasure.org|ug", true),
+            ("5400|http://unitsofmeasure.org|ug", true),
+        ] {
+            assert_eq!(of(text, &dose), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_precision_is_that_of_the_query_in_its_own_unit() {
+        assert!(of("5.4|http://unitsofmeasure.org|mg", &ucum("0.005449", "g")));
+        assert!(!of("5.4|http://unitsofmeasure.org|mg", &ucum("0.00545", "g")));
+        assert!(of("5.4|http://unitsofmeasure.org|mg", &ucum("0.00535", "g")));
+        assert!(!of("5.40|http://unitsofmeasure.org|mg", &ucum("0.00535", "g")));
+    }
+
+    #[test]
+    fn equal_amounts_in_any_unit_have_equal_entries() {
+        for (a, b) in [
+            (("5.4", "mg"), ("0.0054", "g")),
+            (("120", "mm[Hg]"), ("12", "cm[Hg]")),
+            (("37", "Cel"), ("310.15", "K")),
+            (("98.6", "[degF]"), ("37.0", "Cel")),
+            (("180", "mg/dL"), ("1.8", "g/L")),
+            (("1", "d"), ("24", "h")),
+            (("50", "%"), ("0.5", "1")),
+        ] {
+            let [a, b] = [a, b].map(|(number, code)| ucum(number, code).numbers.remove(0));
+            assert_eq!((a.unit, a.low, a.high), (b.unit, b.low, b.high));
+        }
+    }
+
+    #[test]
+    fn temperatures_are_compared_with_their_offset() {
+        let fever = ucum("39.5", "Cel");
+        assert!(of("gt103|http://unitsofmeasure.org|[degF]", &fever));
+        assert!(!of("gt104|http://unitsofmeasure.org|[degF]", &fever));
+        assert!(of("ap38|http://unitsofmeasure.org|Cel", &fever));
+        assert!(!of("ap33|http://unitsofmeasure.org|Cel", &fever));
+    }
+
+    #[test]
+    fn a_unit_that_cannot_be_converted_is_compared_as_written() {
+        let acidity = ucum("7.4", "[pH]");
+        assert!(of("7.4|http://unitsofmeasure.org|[pH]", &acidity));
+        let tablets = entries("Quantity", r#"{"value":2,"system":"http://example.org","code":"TAB"}"#);
+        assert!(of("2|http://example.org|TAB", &tablets));
+        assert!(!of("2|http://example.org|CAP", &tablets));
+        assert!(!of("2|http://unitsofmeasure.org|TAB", &tablets));
+    }
+
+    #[test]
+    fn a_comparator_opens_the_quantity_to_one_side() {
+        let trace = entries("Quantity", r#"{"value":5,"comparator":"<"}"#);
+        for (text, expected) in [("lt1", true), ("eq5", false), ("gt5", false), ("le5", true), ("gt4", true)] {
+            assert_eq!(of(text, &trace), expected, "{text}");
+        }
+        assert!(of("gt1000000", &entries("Quantity", r#"{"value":5,"comparator":">="}"#)));
+    }
+
+    #[test]
+    fn money_has_its_currency_for_a_unit() {
+        let price = entries("Money", r#"{"value":100,"currency":"EUR"}"#);
+        assert!(of("100|urn:iso:std:iso:4217|EUR", &price));
+        assert!(of("100||EUR", &price));
+        assert!(!of("100||USD", &price));
+    }
+
+    #[test]
+    fn a_range_of_ages_is_found_in_another_unit() {
+        let range = entries(
+            "Range",
+            r#"{"low":{"value":1,"system":"http://unitsofmeasure.org","code":"a"},"high":{"value":2,"system":"http://unitsofmeasure.org","code":"a"}}"#,
+        );
+        assert!(of("gt18|http://unitsofmeasure.org|mo", &range));
+        assert!(of("eb25|http://unitsofmeasure.org|mo", &range));
+        assert!(!of("sa18|http://unitsofmeasure.org|mo", &range));
+    }
+
+    #[test]
+    fn what_holds_no_number_is_not_remembered() {
+        assert_eq!(entries("Quantity", r#"{"unit":"mg"}"#), Entries::default());
+        assert_eq!(entries("SampledData", r#"{"origin":{"value":1},"period":10,"dimensions":1}"#), Entries::default());
+    }
+
+    #[test]
+    fn what_is_no_quantity_is_refused() {
+        for text in ["", "mg", "5.4|mg", "5.4|http://unitsofmeasure.org|", "5.4|a|b|c", "|http://unitsofmeasure.org|mg"]
+        {
+            assert!(matches!(refuse(Kind, "Observation.value", None, text), Refusal::Value(_)), "{text}");
+        }
+    }
 }

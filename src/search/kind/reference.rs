@@ -90,7 +90,8 @@ pub fn parse(
     let text = unescape(text);
     let targets = resource_type.as_ref().map_or(parameter.targets.as_slice(), std::slice::from_ref);
     let sought = sought(&text, targets, asked.base)?;
-    let is_other = |one: &Sought| resource_type.is_some_and(|wanted| one.resource_type != Some(wanted));
+    // Of an address elsewhere the type may be unknown.
+    let is_other = |one: &Sought| resource_type.zip(one.resource_type).is_some_and(|(wanted, found)| wanted != found);
     if sought.iter().any(is_other) {
         return Err(Refusal::value("The reference leads to another type than the modifier names."));
     }
@@ -152,4 +153,127 @@ pub(super) fn sought(text: &str, targets: &[ResourceType], base: Option<&str>) -
 fn elsewhere_type(address: &str) -> Option<ResourceType> {
     let resource = address.split_once("/_history/").map_or(address, |(resource, _)| resource);
     resource.rsplit('/').nth(1).and_then(ResourceType::parse)
+}
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{ASKED, BASE, branch, found, parameter, value};
+    use super::super::parse_all;
+    use super::*;
+    use crate::search::registry::ParameterKind;
+    use crate::search::registry::ParameterKind::Reference as Kind;
+
+    fn entries(type_name: &str, text: &str) -> Entries {
+        let mut entries = Entries::default();
+        extract(&branch(Kind, "Observation.subject"), value(type_name, text), Some(BASE), &mut entries);
+        entries
+    }
+
+    fn to(reference: &str) -> Entries {
+        entries("Reference", &format!(r#"{{"reference":"{reference}"}}"#))
+    }
+
+    fn ask(modifier: Option<&str>, text: &str) -> Result<Clause, Refusal> {
+        let mut parameter = parameter(Kind, vec![branch(Kind, "Observation.subject")]);
+        parameter.targets = vec![ResourceType::GROUP, ResourceType::PATIENT];
+        parse_all(&parameter, modifier, &[text], &ASKED)
+    }
+
+    fn of(modifier: Option<&str>, text: &str, entries: &Entries) -> bool {
+        found(&ask(modifier, text).unwrap(), entries)
+    }
+
+    #[test]
+    fn a_local_reference_is_found_by_id_type_and_id_or_address() {
+        for reference in ["Patient/23", "http://localhost:8000/fhir/Patient/23", "Patient/23/_history/2"] {
+            let entries = to(reference);
+            for text in ["23", "Patient/23", "http://localhost:8000/fhir/Patient/23"] {
+                assert!(of(None, text, &entries), "{reference} by {text}");
+            }
+            assert!(of(Some("Patient"), "23", &entries));
+            assert!(of(Some("Patient"), "Patient/23", &entries));
+            assert!(!of(Some("Group"), "23", &entries));
+            assert!(!of(None, "24", &entries));
+            assert!(!of(None, "http://example.org/fhir/Patient/23", &entries));
+        }
+        assert!(!of(None, "23", &to("Practitioner/23")));
+    }
+
+    #[test]
+    fn a_version_finds_only_references_to_that_version() {
+        assert!(of(None, "Patient/23/_history/2", &to("Patient/23/_history/2")));
+        assert!(!of(None, "Patient/23/_history/2", &to("Patient/23/_history/1")));
+        assert!(!of(None, "Patient/23/_history/2", &to("Patient/23")));
+    }
+
+    #[test]
+    fn a_reference_elsewhere_is_found_by_its_address() {
+        let elsewhere = to("http://example.org/fhir/Patient/23/_history/2");
+        assert!(of(None, "http://example.org/fhir/Patient/23", &elsewhere));
+        assert!(of(Some("Patient"), "http://example.org/fhir/Patient/23", &elsewhere));
+        assert!(!of(None, "23", &elsewhere));
+        assert!(of(None, "urn:uuid:1-2", &to("urn:uuid:1-2")));
+    }
+
+    #[test]
+    fn a_canonical_is_found_with_and_without_its_version() {
+        let canonical = entries("canonical", "\"http://example.org/q|1.0\"");
+        assert!(of(None, "http://example.org/q", &canonical));
+        assert!(of(None, r"http://example.org/q\|1.0", &canonical));
+        assert!(of(None, "http://example.org/q|1.0", &canonical));
+        assert!(!of(None, "http://example.org/q|2.0", &canonical));
+        assert!(of(None, "Patient/1", &entries("canonical", "\"http://localhost:8000/fhir/Patient/1|3\"")));
+    }
+
+    #[test]
+    fn an_identifier_is_found_by_its_modifier_only() {
+        let entries = entries("Reference", r#"{"identifier":{"system":"http://acme.org/mrn","value":"X1"}}"#);
+        for (text, expected) in [
+            ("http://acme.org/mrn|X1", true),
+            ("X1", true),
+            ("|X1", false),
+            ("http://acme.org/mrn|", true),
+            ("x1", false),
+        ] {
+            assert_eq!(of(Some("identifier"), text, &entries), expected, "{text}");
+        }
+        assert!(!of(None, "X1", &entries));
+        assert!(of(Some("missing"), "false", &entries));
+    }
+
+    #[test]
+    fn a_contained_resource_or_a_display_alone_is_not_missing_but_found_by_nothing() {
+        for entries in [to("#p"), entries("Reference", r#"{"display":"Peter"}"#)] {
+            assert!(of(Some("missing"), "false", &entries));
+            assert!(!of(None, "p", &entries));
+        }
+    }
+
+    #[test]
+    fn only_a_patient_by_parameters_of_the_compartment_decides_the_home() {
+        let in_compartment = || Branch { in_patient_compartment: true, ..branch(Kind, "Observation.subject") };
+        let home = |branches, text| match parse_all(&parameter(Kind, branches), None, &[text], &ASKED).unwrap() {
+            Clause::Match(Predicate::Reference { home, .. }) => home,
+            other => panic!("{other:?}"),
+        };
+        assert!(home(vec![in_compartment()], "Patient/1"));
+        assert!(!home(vec![in_compartment()], "Group/1"));
+        assert!(!home(vec![branch(Kind, "Observation.focus")], "Patient/1"));
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused() {
+        for text in ["", "#p", "Foo/1", "Patient/a b", "Patient?name=x", "Patient/1/2"] {
+            assert!(matches!(ask(None, text), Err(Refusal::Value(_))), "{text}");
+        }
+        assert!(matches!(ask(Some("Patient"), "Group/1"), Err(Refusal::Value(_))));
+        assert_eq!(ask(Some("below"), "1"), Err(Refusal::UnknownModifier("below".to_owned())));
+    }
+
+    #[test]
+    fn a_resource_in_a_bundle_stands_for_itself() {
+        let mut entries = Entries::default();
+        let patient = value("Patient", r#"{"resourceType":"Patient","id":"23"}"#);
+        extract(&branch(ParameterKind::Reference, "Observation.subject"), patient, None, &mut entries);
+        assert!(of(None, "Patient/23", &entries));
+    }
 }

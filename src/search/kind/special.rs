@@ -47,3 +47,46 @@ fn near(parts: &[String]) -> Option<Clause> {
     let metres = octofhir_ucum::convert(distance, part(3, "km"), "m").ok()?;
     (parts.len() <= 4 && metres >= 0.0).then_some(Clause::Match(Predicate::Near { latitude, longitude, metres }))
 }
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{branch, found, parameter, value};
+    use super::*;
+    use crate::search::registry::ParameterKind::Special;
+
+    fn ask(text: &str) -> Result<Clause, Refusal> {
+        let mut parameter = parameter(Special, vec![branch(Special, "Location.position")]);
+        parameter.code = "near".into();
+        parse(&parameter, None, text)
+    }
+
+    fn bonn() -> Entries {
+        let mut entries = Entries::default();
+        let place = r#"{"latitude":50.7374,"longitude":7.0982}"#;
+        extract(&branch(Special, "Location.position"), value("Location", place), None, &mut entries);
+        entries
+    }
+
+    #[test]
+    fn a_place_is_found_within_the_distance_in_any_unit_of_length() {
+        // Cologne's cathedral is 24.9 km from there.
+        for (text, expected) in [
+            ("50.9413|6.9583|26|km", true),
+            ("50.9413|6.9583|24|km", false),
+            ("50.9413|6.9583|26", true),
+            ("50.9413|6.9583|26000|m", true),
+            ("50.9413|6.9583|24000|m", false),
+            ("50.9413|6.9583|16|[mi_us]", true),
+            ("50.9413|6.9583", true),
+            ("48.8530|2.3499", false),
+        ] {
+            assert_eq!(found(&ask(text).unwrap(), &bonn()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused() {
+        for text in ["", "1", "91|0", "0|181", "a|b", "0|0|-1|km", "0|0|1|kg", "0|0|1|km|x", "NaN|0"] {
+            assert!(matches!(ask(text), Err(Refusal::Value(_))), "{text}");
+        }
+    }
+}

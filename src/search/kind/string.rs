@@ -11,7 +11,7 @@ use super::escape::unescape;
 use crate::fhir::json::Json;
 use crate::fhirpath::value::{Kind, Value};
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::canonical_combining_class;
 
 const NAME_PARTS: [&str; 5] = ["family", "given", "prefix", "suffix", "text"];
 const ADDRESS_PARTS: [&str; 7] = ["line", "city", "district", "state", "postalCode", "country", "text"];
@@ -73,11 +73,16 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         push_spaced(&mut folded, text.chars().map(|c| c.to_ascii_lowercase()));
     } else {
-        let plain = text.nfkd().filter(|c| !is_combining_mark(*c));
+        let plain = text.nfkd().filter(|c| !is_accent(*c));
         let lower = plain.flat_map(char::to_lowercase).flat_map(spelled_out);
         push_spaced(&mut folded, lower);
     }
     folded
+}
+
+/// A mark above or below a letter. Marks of a lower class are parts of letters: the virama, the voiced sound of kana.
+fn is_accent(c: char) -> bool {
+    canonical_combining_class(c) >= 10
 }
 
 /// Letters that Unicode does not take apart, as people type them who do not have them.

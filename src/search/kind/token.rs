@@ -9,6 +9,7 @@ use super::{Refusal, string};
 use crate::fhir::json::Json;
 use crate::fhirpath::value::{Kind, Value};
 use smol_str::SmolStr;
+use std::sync::Arc;
 
 /// What one value is found by.
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +27,7 @@ pub fn extract(branch: &Branch, value: Value<'_>, _base: Option<&str>, entries: 
     if entries.tokens.len() == before {
         entries.tokens.push(present(branch, None));
     }
-    let texts = texts(value).filter_map(|text| string::entry(text_param(branch), text, None));
-    for text in texts {
-        // A display often repeats the text.
-        if !entries.strings.contains(&text) {
-            entries.strings.push(text);
-        }
-    }
+    entries.strings.extend(texts(value).filter_map(|text| string::entry(text_param(branch), text, None)));
 }
 
 fn entry(branch: &Branch, coded: Coded<'_>) -> TokenEntry {
@@ -164,13 +159,12 @@ impl Query {
     }
 }
 
-/// Of `:not` and `:not-in` the positive.
+/// Of `:not` the positive.
 pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str) -> Result<Clause, Refusal> {
     match modifier {
         None | Some("not") => Ok(Query::parse(text)?.clause(branch, branch.hash, branch.is_identifier)),
         Some("text") => string::clause(text_param(branch), SystemMatch::Any, None, text),
         Some("of-type") => of_type(branch, text),
-        Some("in" | "not-in") => in_value_set(branch, text),
         Some(other) => Err(Refusal::UnknownModifier(other.to_owned())),
     }
 }
@@ -187,21 +181,159 @@ fn of_type(branch: &Branch, text: &str) -> Result<Clause, Refusal> {
     Ok(Clause::Match(Predicate::Token { token, system: SystemMatch::Any }))
 }
 
-fn in_value_set(branch: &Branch, text: &str) -> Result<Clause, Refusal> {
+/// Of all branches at once, since the ValueSet is looked up but once.
+pub(super) fn in_value_set(branches: &[Arc<Branch>], text: &str) -> Result<Clause, Refusal> {
     let value_set = unescape(text);
     if value_set.is_empty() {
         return Err(Refusal::value("The address of a ValueSet was expected."));
     }
-    let branches = vec![(branch.hash, branch.param)];
+    let branches = branches.iter().map(|branch| (branch.hash, branch.param)).collect();
     Ok(Clause::Pending(Pending::InValueSet { branches, value_set: value_set.into() }))
 }
 
-/// One member of a ValueSet, for a branch of [`Pending::InValueSet`]. A primitive code has no system of its own.
+/// One member of a ValueSet, for a branch of [`Pending::InValueSet`]. A value without a system is taken to be of the
+/// member's, for so a primitive code is stored.
 pub fn member(branch_hash: i64, system: Option<&str>, code: &str) -> Clause {
     let token = branch_hash ^ value_hash(code, false);
     let of = |system| Clause::Match(Predicate::Token { token, system });
     match system {
         None => of(SystemMatch::Any),
         Some(system) => Clause::Any(vec![of(SystemMatch::Is(system_hash(system))), of(SystemMatch::None)]),
+    }
+}
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{ASKED, ask, branch, found, parameter, refuse, value};
+    use super::super::parse_all;
+    use super::*;
+    use crate::search::registry::ParameterKind::Token;
+
+    fn entries(branch: &Branch, type_name: &str, text: &str) -> Entries {
+        let mut entries = Entries::default();
+        extract(branch, value(type_name, text), None, &mut entries);
+        entries
+    }
+
+    fn condition() -> Entries {
+        let code = r#"{"text":"Headache on waking","coding":[
+            {"system":"http://acme.org/codes","code":"Ha125","display":"Cephalgia"},{"code":"R51"},{"system":"http://only.org"}]}"#;
+        entries(&branch(Token, "Condition.code"), "CodeableConcept", code)
+    }
+
+    #[test]
+    fn a_code_is_found_with_or_without_its_system_whatever_its_case() {
+        for (text, expected) in [
+            ("ha125", true),
+            ("http://acme.org/codes|ha125", true),
+            ("|ha125", false),
+            ("http://acme.org/other|ha125", false),
+            ("|R51", true),
+            ("r51", true),
+            ("http://acme.org/codes|r51", false),
+            ("http://acme.org/codes|", true),
+            ("http://only.org|", true),
+            ("http://acme.org/other|", false),
+            ("ha12", false),
+        ] {
+            assert_eq!(found(&ask(Token, "Condition.code", None, text), &condition()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn not_negates_all_alternatives_together() {
+        let parameter = parameter(Token, vec![branch(Token, "Condition.code")]);
+        let not = |values: &[&str]| parse_all(&parameter, Some("not"), values, &ASKED).unwrap();
+        assert!(!found(&not(&["ha125", "other"]), &condition()));
+        assert!(found(&not(&["other", "another"]), &condition()));
+        assert!(found(&not(&["ha125"]), &Entries::default()));
+    }
+
+    #[test]
+    fn text_searches_what_people_read() {
+        let of = |text| found(&ask(Token, "Condition.code", Some("text"), text), &condition());
+        assert!(of("HEADACHE"));
+        assert!(of("cephal"));
+        assert!(!of("ha125"));
+        let typed = r#"{"type":{"text":"Passport number"},"value":"1"}"#;
+        let passport = entries(&branch(Token, "Patient.identifier"), "Identifier", typed);
+        assert!(found(&ask(Token, "Patient.identifier", Some("text"), "passport"), &passport));
+    }
+
+    #[test]
+    fn an_identifier_minds_case_and_can_be_asked_for_by_type() {
+        let identifiers = || Branch { is_identifier: true, ..branch(Token, "Patient.identifier") };
+        let mrn = r#"{"system":"urn:oid:1.2","value":"Ab-446053","type":{"coding":[
+            {"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]}}"#;
+        let entries = entries(&identifiers(), "Identifier", mrn);
+        let ask = |modifier, text| parse_all(&parameter(Token, vec![identifiers()]), modifier, &[text], &ASKED);
+        let of = |modifier, text| found(&ask(modifier, text).unwrap(), &entries);
+        assert!(of(None, "urn:oid:1.2|Ab-446053"));
+        assert!(of(None, "Ab-446053"));
+        assert!(!of(None, "ab-446053"));
+        assert!(of(Some("of-type"), "http://terminology.hl7.org/CodeSystem/v2-0203|MR|Ab-446053"));
+        assert!(!of(Some("of-type"), "http://terminology.hl7.org/CodeSystem/v2-0203|MRT|Ab-446053"));
+        for text in ["MR|Ab-446053", "a|MR|", "a||1", "|MR|1"] {
+            assert!(matches!(ask(Some("of-type"), text), Err(Refusal::Value(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_primitive_code_is_found_under_any_system_since_its_own_is_implied() {
+        let gender = || Branch { is_code: true, ..branch(Token, "Patient.gender") };
+        let male = entries(&gender(), "code", "\"male\"");
+        for (text, expected) in [
+            ("male", true),
+            ("http://hl7.org/fhir/administrative-gender|male", true),
+            ("|male", true),
+            ("female", false),
+        ] {
+            let clause = parse_all(&parameter(Token, vec![gender()]), None, &[text], &ASKED).unwrap();
+            assert_eq!(found(&clause, &male), expected, "{text}");
+        }
+        let active = entries(&branch(Token, "Patient.active"), "boolean", "true");
+        assert!(found(&ask(Token, "Patient.active", None, "true"), &active));
+        assert!(!found(&ask(Token, "Patient.active", None, "false"), &active));
+    }
+
+    #[test]
+    fn a_concept_of_words_only_is_not_missing() {
+        let only_text = entries(&branch(Token, "Condition.code"), "CodeableConcept", r#"{"text":"Headache"}"#);
+        assert!(found(&ask(Token, "Condition.code", Some("missing"), "false"), &only_text));
+        assert!(!found(&ask(Token, "Condition.code", Some("missing"), "true"), &only_text));
+    }
+
+    #[test]
+    fn a_telephone_number_is_found_by_its_value() {
+        let phone =
+            entries(&branch(Token, "Patient.telecom"), "ContactPoint", r#"{"system":"email","value":"Jim@acme.org"}"#);
+        assert!(found(&ask(Token, "Patient.telecom", None, "jim@acme.org"), &phone));
+    }
+
+    #[test]
+    fn membership_waits_for_the_value_set_and_covers_all_branches() {
+        let parameter = parameter(Token, vec![branch(Token, "A.code"), branch(Token, "A.other")]);
+        let pending = parse_all(&parameter, Some("not-in"), &["http://acme.org/vs"], &ASKED).unwrap();
+        let Clause::Not(inner) = pending else { panic!("{pending:?}") };
+        let Clause::Pending(Pending::InValueSet { branches, value_set }) = *inner else { panic!("{inner:?}") };
+        assert_eq!((branches.len(), value_set.as_str()), (2, "http://acme.org/vs"));
+        let member = member(branch(Token, "Condition.code").hash, Some("http://acme.org/codes"), "HA125");
+        assert!(found(&member, &condition()));
+    }
+
+    #[test]
+    fn what_is_no_code_and_what_is_not_supported_is_refused() {
+        for text in ["", "|", "a|b|c"] {
+            assert!(matches!(refuse(Token, "Condition.code", None, text), Refusal::Value(_)), "{text}");
+        }
+        for modifier in ["above", "below", "exact"] {
+            let unknown = Refusal::UnknownModifier(modifier.to_owned());
+            assert_eq!(refuse(Token, "Condition.code", Some(modifier), "a"), unknown);
+        }
+    }
+
+    #[test]
+    fn an_escaped_bar_belongs_to_the_code() {
+        let entries = entries(&branch(Token, "X.code"), "Coding", r#"{"system":"s","code":"a|b"}"#);
+        assert!(found(&ask(Token, "X.code", None, r"s|a\|b"), &entries));
     }
 }
