@@ -130,3 +130,124 @@ fn missing(parameter: &Parameter, text: &str) -> Result<Clause, Refusal> {
 fn no_modifier(modifier: Option<&str>) -> Result<(), Refusal> {
     modifier.map_or(Ok(()), |modifier| Err(Refusal::UnknownModifier(modifier.to_owned())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::{ask, branch, found, refuse, value};
+    use super::*;
+    use crate::fhir::json::Json;
+    use proptest::prelude::*;
+
+    fn escaped(text: &str) -> String {
+        let escape = |c: char| if matches!(c, ',' | '$' | '|' | '\\') { vec!['\\', c] } else { vec![c] };
+        text.chars().flat_map(escape).collect()
+    }
+
+    fn entries(kind: ParameterKind, value: Value<'_>) -> Entries {
+        let mut entries = Entries::default();
+        extract(kind, &branch(kind, "X.y"), value, None, &mut entries);
+        entries
+    }
+
+    fn written(text: &str) -> Entries {
+        let json = Json::string(text);
+        entries(ParameterKind::String, Value { json: &json, ..value("string", "\"\"") })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_text_is_found_by_itself(text in "\\PC{1,12}") {
+            prop_assume!(!string::fold(&text).is_empty());
+            for (modifier, asked) in [
+                (None, text.clone()),
+                (Some("exact"), text.clone()),
+                (Some("contains"), text.clone()),
+            ] {
+                let clause = ask(ParameterKind::String, "X.y", modifier, &escaped(&asked));
+                prop_assert!(found(&clause, &written(&text)), "{modifier:?} {asked}");
+            }
+            prop_assert_eq!(string::fold(&string::fold(&text)), string::fold(&text));
+        }
+
+        #[test]
+        fn every_european_text_is_found_in_another_case(text in "[a-zA-ZÀ-ÿĀ-ſα-ωа-я ]{1,12}") {
+            prop_assume!(!string::fold(&text).is_empty());
+            let asked = |text: &str| ask(ParameterKind::String, "X.y", None, &escaped(text));
+            prop_assert!(found(&asked(&text.to_uppercase()), &written(&text)), "{}", text);
+            prop_assert!(found(&asked(&text.to_lowercase()), &written(&text)), "{}", text);
+        }
+
+        #[test]
+        fn every_code_is_found_with_its_system(code in "[ -~]{1,8}", system in "[a-z:/|$,]{1,8}") {
+            let json = Json::from(crate::fhir::json::Object::new().with_str("system", &system).with_str("code", &code));
+            let coding = entries(ParameterKind::Token, Value { json: &json, ..value("Coding", "{}") });
+            let (code, system) = (escaped(&code), escaped(&system));
+            for (asked, expected) in
+                [(code.clone(), true), (format!("{system}|{code}"), true), (format!("{system}|"), true), (format!("|{code}"), false)]
+            {
+                prop_assert_eq!(found(&ask(ParameterKind::Token, "X.y", None, &asked), &coding), expected, "{}", asked);
+            }
+        }
+
+        #[test]
+        fn every_quantity_is_found_by_itself_and_in_another_unit(whole in -99999_i32..99999, decimals in 0_usize..6) {
+            let digits = format!("{:.decimals$}", f64::from(whole) / 1000.0);
+            let stored = format!(r#"{{"value":{digits},"system":"http://unitsofmeasure.org","code":"mg"}}"#);
+            let stored = entries(ParameterKind::Quantity, value("Quantity", &stored));
+            let in_grams = if decimals == 0 { format!("{digits}.0e-3") } else { format!("{digits}e-3") };
+            for prefix in ["", "ge", "le", "ap"] {
+                for asked in [
+                    format!("{prefix}{digits}"),
+                    format!("{prefix}{digits}|http://unitsofmeasure.org|mg"),
+                    format!("{prefix}{in_grams}|http://unitsofmeasure.org|g"),
+                ] {
+                    prop_assert!(found(&ask(ParameterKind::Quantity, "X.y", None, &asked), &stored), "{asked}");
+                }
+            }
+            for prefix in ["ne", "gt", "lt", "sa", "eb"] {
+                let asked = format!("{prefix}{in_grams}|http://unitsofmeasure.org|g");
+                prop_assert!(!found(&ask(ParameterKind::Quantity, "X.y", None, &asked), &stored), "{asked}");
+            }
+        }
+
+        #[test]
+        fn no_value_of_any_kind_breaks_the_reading(text in "\\PC{0,20}") {
+            for kind in [
+                ParameterKind::String,
+                ParameterKind::Token,
+                ParameterKind::Reference,
+                ParameterKind::Date,
+                ParameterKind::Number,
+                ParameterKind::Quantity,
+                ParameterKind::Uri,
+                ParameterKind::Special,
+            ] {
+                let parameter = fixture::parameter(kind, vec![branch(kind, "X.y")]);
+                // An answer or a refusal: what it is the other tests say.
+                let _ = parse_all(&parameter, None, &[&text], &fixture::ASKED);
+            }
+        }
+    }
+
+    #[test]
+    fn a_parameter_without_an_expression_is_refused() {
+        let parameter = fixture::parameter(ParameterKind::Number, Vec::new());
+        assert!(matches!(parse_all(&parameter, None, &["5"], &fixture::ASKED), Err(Refusal::Value(_))));
+    }
+
+    #[test]
+    fn alternatives_and_branches_are_all_looked_for() {
+        let parameter = fixture::parameter(
+            ParameterKind::Token,
+            vec![branch(ParameterKind::Token, "A.b"), branch(ParameterKind::Token, "X.y")],
+        );
+        let clause = parse_all(&parameter, None, &["one", "two"], &fixture::ASKED).unwrap();
+        for (code, expected) in [("one", true), ("two", true), ("three", false)] {
+            let coding = entries(ParameterKind::Token, value("code", &format!("\"{code}\"")));
+            assert_eq!(found(&clause, &coding), expected);
+        }
+        assert!(matches!(refuse(ParameterKind::Token, "A.b", None, ""), Refusal::Value(_)));
+    }
+}
