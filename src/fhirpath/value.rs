@@ -41,7 +41,7 @@ impl<'a> Value<'a> {
     }
 
     /// The children under one JSON name (for a choice the concrete one), each item of a list by itself.
-    pub fn children(&self, name: &str) -> impl Iterator<Item = Value<'a>> {
+    pub fn children(&self, name: &str) -> impl Iterator<Item = Value<'a>> + use<'a> {
         let kind = match self.kind {
             Kind::Complex(node) => node.child(name).map(|element| element.kind),
             Kind::Primitive(_) => None,

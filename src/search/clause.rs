@@ -106,6 +106,10 @@ pub enum TextMatch {
     Prefix(String),
     /// The folded value holds this.
     Contains(String),
+    /// The folded value ends with this: `name ew "z"` in `_filter`.
+    Suffix(String),
+    /// The folded value is this: `name eq "perez"` in `_filter`.
+    Whole(String),
     /// The text as written; the folded one narrows the index.
     Exact { folded: String, exact: i64 },
 }

@@ -5,7 +5,9 @@
 
 pub mod clause;
 pub mod entry;
+pub mod evaluate;
 pub mod hash;
+pub mod kind;
 pub mod page;
 pub mod query;
 pub mod registry;

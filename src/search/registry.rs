@@ -50,6 +50,11 @@ pub struct Branch {
     pub decides_home: bool,
     /// Of a date branch: it is the type's leading date, kept in the resource's own row instead of the index.
     pub is_leading_date: bool,
+    /// Of a token branch: its values are Identifiers, whose case matters.
+    pub is_identifier: bool,
+    /// Of a token branch: its values are primitives (code, boolean …), whose system is implied. Of a composite branch: those
+    /// of its first token component are.
+    pub is_code: bool,
 }
 
 /// A part of a composite: its values are found from the element that the composite's own branch selects.

@@ -17,8 +17,8 @@ use chrono::{DateTime, Utc};
 const INDEXED_CHARACTERS: usize = 64;
 /// Spans longer than this (µs) have an index of their own, so that shorter ones can be bounded by where they begin.
 pub const LONG_SPAN_US: i64 = 2_764_800_000_000;
-/// An instant is known to the millisecond: it lasts so long (µs).
-const INSTANT_US: i64 = 1_000;
+/// A version is written at one moment: it lasts so long (µs).
+const INSTANT_US: i64 = 1;
 
 /// How "some entry matches" is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +177,7 @@ fn push_own(sql: &mut Sql, predicate: &Predicate, anchor: Anchor) -> Result<()> 
     Ok(())
 }
 
-/// Bounds on an instant, which covers its millisecond, turned into bounds on where it begins.
+/// Bounds on a moment's span turned into bounds on where it begins.
 fn push_last_updated(sql: &mut Sql, bounds: &Bounds<i64>, anchor: Anchor) -> Result<()> {
     let shift = |limit: Limit<i64>| Limit { value: limit.value.saturating_sub(INSTANT_US), ..limit };
     let ends = [
@@ -347,6 +347,12 @@ fn push_text(sql: &mut Sql, matching: &TextMatch) {
             if first != *prefix {
                 sql.push(" AND starts_with(t.value, ").bind(prefix.as_str()).push(")");
             }
+        }
+        TextMatch::Suffix(end) => {
+            sql.push(" AND right(t.value, length(").bind(end.as_str()).push(")) = ").bind(end.as_str());
+        }
+        TextMatch::Whole(whole) => {
+            sql.push(" AND left(t.value, 64) = ").bind(start(whole)).push(" AND t.value = ").bind(whole.as_str());
         }
         TextMatch::Contains(part) => {
             sql.push(" AND strpos(t.value, ").bind(part.as_str()).push(") > 0");
