@@ -10,7 +10,9 @@ mod primitive;
 mod resource_type;
 mod table;
 
-pub use compartment::{compartment_paths, in_compartment, in_patient_compartment, patient_compartment_paths};
+pub use compartment::{
+    compartment_parameters, compartment_paths, in_compartment, in_patient_compartment, patient_compartment_paths,
+};
 pub use element::{Element, ElementKind, Node, datatype, root};
 pub use primitive::PrimitiveType;
 pub use resource_type::ResourceType;

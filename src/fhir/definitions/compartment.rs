@@ -14,6 +14,7 @@ type Path = Vec<&'static str>;
 
 struct Compartments {
     paths: HashMap<(ResourceType, ResourceType), Vec<Path>>,
+    parameters: HashMap<(ResourceType, ResourceType), Vec<&'static str>>,
     /// Read by the test that proves every row is understood.
     #[cfg_attr(not(test), allow(dead_code))]
     rows_skipped: usize,
@@ -21,28 +22,32 @@ struct Compartments {
 
 static COMPARTMENTS: LazyLock<Compartments> = LazyLock::new(|| {
     let mut paths: HashMap<_, Vec<Path>> = HashMap::new();
+    let mut parameters: HashMap<_, Vec<&str>> = HashMap::new();
     let mut rows_skipped = 0;
     for row in table::compartments() {
         let row = row.and_then(|row| {
             let compartment = ResourceType::parse(row.compartment)?;
-            Some((compartment, ResourceType::parse(row.resource_type)?, row.path))
+            Some(((compartment, ResourceType::parse(row.resource_type)?), row.parameter, row.path))
         });
-        let Some((compartment, resource_type, path)) = row else {
+        let Some((key, parameter, path)) = row else {
             rows_skipped += 1;
             continue;
         };
         if path == SELF {
             continue;
         }
-        let path: Path = path.split('.').collect();
-        let known = paths.entry((compartment, resource_type)).or_default();
-        // Two parameters may select one element, as MedicationDispense's patient and subject do.
-        if !known.contains(&path) {
-            known.push(path);
-        }
+        // Two parameters may select one element, as MedicationDispense's patient and subject do, and one two elements.
+        push_new(paths.entry(key).or_default(), path.split('.').collect());
+        push_new(parameters.entry(key).or_default(), parameter);
     }
-    Compartments { paths, rows_skipped }
+    Compartments { paths, parameters, rows_skipped }
 });
+
+fn push_new<T: PartialEq>(known: &mut Vec<T>, item: T) {
+    if !known.contains(&item) {
+        known.push(item);
+    }
+}
 
 /// Paths, in the definition's order, of the elements of `resource_type` whose reference to a
 /// resource of the type `compartment` puts the resource into that resource's compartment.
@@ -52,6 +57,12 @@ static COMPARTMENTS: LazyLock<Compartments> = LazyLock::new(|| {
 /// a path; the path listed for it, `link.other`, is the one into the linked patient's.
 pub fn compartment_paths(compartment: ResourceType, resource_type: ResourceType) -> &'static [Vec<&'static str>] {
     COMPARTMENTS.paths.get(&(compartment, resource_type)).map_or(&[], Vec::as_slice)
+}
+
+/// The codes of the reference parameters of `resource_type` that put a resource into the compartment: what a search in
+/// it asks of each. Empty where [`compartment_paths`] is.
+pub fn compartment_parameters(compartment: ResourceType, resource_type: ResourceType) -> &'static [&'static str] {
+    COMPARTMENTS.parameters.get(&(compartment, resource_type)).map_or(&[], Vec::as_slice)
 }
 
 /// [`compartment_paths`] of the patient compartment.
@@ -128,6 +139,15 @@ mod tests {
     #[test]
     fn an_element_that_two_parameters_select_is_listed_once() {
         assert_eq!(patient_paths("MedicationDispense"), ["subject", "receiver"]);
+    }
+
+    #[test]
+    fn a_parameter_that_selects_two_elements_is_listed_once() {
+        assert_eq!(compartment_parameters(ResourceType::PATIENT, ResourceType::AUDIT_EVENT), ["patient"]);
+        assert_eq!(
+            compartment_parameters(ResourceType::PATIENT, ResourceType::MEDICATION_DISPENSE),
+            ["subject", "patient", "receiver"]
+        );
     }
 
     #[test]

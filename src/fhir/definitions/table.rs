@@ -58,6 +58,8 @@ impl ElementRow {
 pub(super) struct CompartmentRow {
     pub compartment: &'static str,
     pub resource_type: &'static str,
+    /// The code of the search parameter, or `{def}` in the row of the compartment's own type.
+    pub parameter: &'static str,
     /// Dotted JSON names, or `{self}`.
     pub path: &'static str,
 }
@@ -70,8 +72,8 @@ pub(super) fn elements() -> impl Iterator<Item = Option<ElementRow>> {
 /// The rows of `compartments.tsv` in order; `None` for a row that cannot be read.
 pub(super) fn compartments() -> impl Iterator<Item = Option<CompartmentRow>> {
     COMPARTMENTS.lines().skip(1).map(|line| {
-        let [compartment, resource_type, _parameter, path] = fields(line)?;
-        Some(CompartmentRow { compartment, resource_type, path })
+        let [compartment, resource_type, parameter, path] = fields(line)?;
+        Some(CompartmentRow { compartment, resource_type, parameter, path })
     })
 }
 
