@@ -6,6 +6,7 @@
 pub mod clause;
 pub mod entry;
 pub mod evaluate;
+pub mod filter;
 pub mod hash;
 pub mod kind;
 pub mod page;
