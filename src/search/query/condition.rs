@@ -1,7 +1,7 @@
 //! From one parameter to the condition that it makes on each type searched. <https://hl7.org/fhir/R4/search.html#all>
 
 use super::refused::Refused;
-use super::{Question, each_of, split_modifier, text};
+use super::{Question, code, each_of, split_modifier, text};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::search::clause::{Clause, Pending, Predicate};
@@ -17,6 +17,10 @@ pub const ALTERNATIVES_MAX: usize = 1_000;
 
 /// At most this many comparisons may come out of a search, whose chains lead to many types each (comparisons).
 const COMPARISONS_MAX: usize = 10_000;
+
+/// They make the same condition on every type.
+const OF_EVERY_TYPE: &[&str] =
+    &["_id", "_lastUpdated", "_list", "_tag", "_profile", "_security", "_source", "_text", "_content"];
 
 /// Makes conditions of parameters, and counts them.
 #[derive(Debug)]
@@ -45,8 +49,7 @@ impl<'a> Compiler<'a> {
         let values = split(value, ',');
         self.count_alternatives(values.len())?;
         let mut types = each_of(types);
-        if name.starts_with('_') && !name.starts_with("_has:") {
-            // The same condition on every type.
+        if OF_EVERY_TYPE.contains(&code(name)) {
             types.truncate(1);
         }
         over(&types, |on| self.compile(on, name, &values, 0))

@@ -137,3 +137,96 @@ fn elements(types: &[ResourceType], value: &str) -> Result<Vec<String>, Refused>
     }
     Ok(names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ask, ignored, refused};
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_page_is_as_long_as_asked_up_to_the_bound() {
+        for (text, expected) in [("_count=5", 5), ("_count=1001", 1000), ("_count=99999999999999999999", 1000)] {
+            assert_eq!(ask(&format!("Patient?{text}")).count, expected);
+        }
+        let query = ask("Patient?_summary=true&_count=0");
+        assert_eq!((query.count, query.summary), (0, Summary::Count));
+        for value in ["-1", "ten", "1.5", "+5", " 5"] {
+            assert_eq!(refused(&format!("Patient?_count={value}")).expression.as_deref(), Some("_count"));
+        }
+    }
+
+    #[test]
+    fn the_answer_is_shaped_by_all_words_of_the_specification() {
+        for (value, summary) in [
+            ("true", Summary::True),
+            ("text", Summary::Text),
+            ("data", Summary::Data),
+            ("count", Summary::Count),
+            ("false", Summary::None),
+        ] {
+            assert_eq!(ask(&format!("Patient?_summary={value}")).summary, summary);
+        }
+        for (value, total) in [("none", Total::None), ("estimate", Total::Estimate), ("accurate", Total::Accurate)] {
+            assert_eq!(ask(&format!("Patient?_total={value}")).total, total);
+        }
+        assert!(ask("Patient?_explain=true").explain && !ask("Patient?_explain=false").explain);
+        for text in ["_summary=all", "_total=exact", "_explain=yes"] {
+            assert_eq!(refused(&format!("Patient?{text}")).kind, Kind::Invalid);
+        }
+        let error = refused("Patient?_summary=text&_revinclude=Observation:patient");
+        assert_eq!(error.expression.as_deref(), Some("_summary"));
+    }
+
+    #[test]
+    fn elements_are_those_at_the_top_of_the_types_searched() {
+        assert_eq!(ask("Patient?_elements=identifier,active,link").elements, ["identifier", "active", "link"]);
+        assert_eq!(ask("Observation?_elements=value,valueQuantity").elements.len(), 2);
+        assert_eq!(ask("?_type=Patient,Observation&_elements=birthDate,status").elements.len(), 2);
+        for value in ["status", "name.family", "id,,link"] {
+            assert_eq!(refused(&format!("Patient?_elements={value}")).expression.as_deref(), Some("_elements"));
+        }
+    }
+
+    #[test]
+    fn contained_resources_and_named_queries_are_refused_clearly() {
+        ask("Patient?_contained=false");
+        for text in ["_contained=true", "_contained=both", "_containedType=contained", "_query=everything"] {
+            let error = refused(&format!("Patient?{text}"));
+            assert_eq!((error.kind, error.expression.as_deref()), (Kind::NotSupported, text.split('=').next()));
+        }
+    }
+
+    #[test]
+    fn what_may_stand_once_is_refused_when_it_stands_twice() {
+        for code in CODES.iter().chain(&["_sort"]) {
+            let error = refused(&format!("Patient?{code}=1&{code}=1"));
+            assert_eq!((error.kind, error.expression.as_deref()), (Kind::Invalid, Some(*code)));
+            assert!(error.message.contains("once"));
+        }
+        ask("Patient?_id=a&_id=b&_include=Patient:link&_include=Patient:organization");
+    }
+
+    #[test]
+    fn a_token_is_bound_to_what_is_searched_and_not_to_the_length_of_a_page() {
+        let fingerprint = |text| ask(text).fingerprint;
+        let first = fingerprint("Patient?name=a&_sort=birthdate");
+        assert_eq!(first, fingerprint("Patient?name=a&_sort=birthdate&_count=3&_page=x"));
+        for other in [
+            "Patient?name=b&_sort=birthdate",
+            "Patient?name=a&_sort=-birthdate",
+            "Patient?name=a",
+            "Practitioner?name=a",
+            "Patient?name=a_sort&birthdate=2000",
+        ] {
+            assert_ne!(first, fingerprint(other), "{other}");
+        }
+        assert_ne!(fingerprint("Patient/a/Observation"), fingerprint("Patient/b/Observation"));
+        assert_ne!(fingerprint("Patient/a/*"), fingerprint("Patient/a/Observation"));
+    }
+
+    #[test]
+    fn a_modifier_of_what_has_none_is_reported() {
+        assert!(ignored("Patient?_summary:x=true").contains("':x'"));
+    }
+}

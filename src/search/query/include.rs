@@ -102,3 +102,63 @@ fn check_reach(
     let direction = if code == "_include" { "starts from" } else { "leads to" };
     Err(Refused::ignorable(format!("'{code}={part}' {direction} none of the types searched.")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ask, ignored, refused};
+    use super::*;
+    use crate::error::Kind;
+
+    fn include(source: Option<&str>, parameter: Option<&str>, target: Option<&str>, iterate: bool) -> Include {
+        let of = |name: &str| ResourceType::parse(name).unwrap();
+        Include { source: source.map(of), parameter: parameter.map(SmolStr::new), target: target.map(of), iterate }
+    }
+
+    #[test]
+    fn an_include_names_source_parameter_and_target_or_all_of_them() {
+        let one = |text: &str| ask(&format!("Observation?{text}")).includes.pop().unwrap();
+        let observation = Some("Observation");
+        assert_eq!(one("_include=Observation:subject"), include(observation, Some("subject"), None, false));
+        let patient = include(observation, Some("subject"), Some("Patient"), false);
+        assert_eq!(one("_include=Observation:subject:Patient"), patient);
+        assert_eq!(one("_include=Observation:*"), include(observation, None, None, false));
+        assert_eq!(one("_include=*"), include(None, None, None, false));
+        let iterated = include(Some("Patient"), Some("organization"), None, true);
+        assert_eq!(one("_include:iterate=Patient:organization"), iterated);
+        assert_eq!(one("_include:recurse=Patient:organization"), iterated);
+        assert_eq!(ask("Observation?_include=Observation:subject,Observation:encounter").includes.len(), 2);
+    }
+
+    #[test]
+    fn a_revinclude_leads_to_what_is_searched() {
+        let query = ask("Patient?_revinclude=Observation:patient&_revinclude=Condition:subject&_revinclude=*");
+        assert_eq!(query.revincludes[0], include(Some("Observation"), Some("patient"), None, false));
+        assert_eq!((query.revincludes.len(), query.includes.len()), (3, 0));
+        ask("Patient?_revinclude=Observation:*");
+        ask("Patient?_revinclude=Observation:patient&_revinclude:iterate=DiagnosticReport:result");
+    }
+
+    #[test]
+    fn what_follows_no_reference_of_the_types_searched_is_reported() {
+        for (text, reason) in [
+            ("Observation?_include=Observation:foo", "not a search parameter of Observation"),
+            ("Observation?_include=Foo:subject", "not a resource type"),
+            ("Observation?_include=Observation:subject:Foo", "not a resource type"),
+            ("Observation?_include=Observation:code", "not a reference"),
+            ("Observation?_include=Observation:subject:Practitioner", "does not lead to Practitioner"),
+            ("Observation?_include=Patient:organization", "starts from none of the types"),
+            ("Practitioner?_revinclude=Observation:patient", "leads to none of the types"),
+            ("Patient?_revinclude=Observation:performer:Practitioner", "leads to none of the types"),
+        ] {
+            assert!(ignored(text).contains(reason), "{text}: {}", ignored(text));
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_as_an_include_is_refused() {
+        for value in ["Observation", "Observation:", ":subject", "Observation:subject:", "A:b:C:d", "*,"] {
+            let error = refused(&format!("Observation?_include={value}"));
+            assert_eq!((error.kind, error.expression.as_deref()), (Kind::Invalid, Some("_include")), "{value}");
+        }
+    }
+}

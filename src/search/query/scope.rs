@@ -103,3 +103,51 @@ fn read(value: &str) -> Result<Vec<ResourceType>> {
     }
     Ok(types)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ask, clause, find, refused, ward};
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_compartment_holds_what_any_of_its_parameters_leads_to() {
+        let world = ward();
+        assert_eq!(find("Patient/b/Observation", &world), ["Observation/2", "Observation/3"]);
+        assert_eq!(find("Patient/b/Observation?code=1234-5", &world), ["Observation/3"]);
+        assert_eq!(find("Device/d/Observation", &world), ["Observation/4"]);
+        assert_eq!(find("Patient/x/Observation", &world), [""; 0]);
+    }
+
+    #[test]
+    fn a_compartment_holds_its_own_resource() {
+        let world = ward();
+        assert_eq!(find("Patient/a/Patient", &world), ["Patient/a"]);
+        assert_eq!(find("Patient/a/*", &world), ["Patient/a", "Observation/1", "Condition/c"]);
+        assert_eq!(find("Patient/a/*?_type=Condition,Patient", &world), ["Patient/a", "Condition/c"]);
+        assert_eq!(find("Patient/a/*?_id=1", &world), ["Observation/1"]);
+        assert_eq!(find("Device/d/Device", &world), ["Device/d"]);
+    }
+
+    #[test]
+    fn the_record_of_a_patient_is_told_by_each_reference() {
+        let Clause::Any(each) = clause("Patient/a/Observation") else { panic!() };
+        let is_home = |one: &Clause| matches!(one, Clause::Match(Predicate::Reference { home: true, .. }));
+        assert!(each.len() == 2 && each.iter().all(is_home), "{each:?}");
+    }
+
+    #[test]
+    fn what_the_compartment_does_not_hold_is_not_found() {
+        for text in ["Patient/a/Medication", "Device/d/Patient", "Organization/o/*", "Organization/o/Patient"] {
+            assert_eq!(refused(text).kind, Kind::NotFound, "{text}");
+        }
+        let error = refused("Patient/a/*?_type=Observation,Medication");
+        assert_eq!((error.kind, error.expression.as_deref()), (Kind::NotFound, Some("_type")));
+    }
+
+    #[test]
+    fn a_compartment_of_all_types_is_searched_by_what_all_have() {
+        let query = ask("Patient/a/*?_tag=x&_lastUpdated=gt2020");
+        assert!(query.types.len() > 60 && query.clauses.len() == 3);
+    }
+}

@@ -85,3 +85,62 @@ fn by(registry: &Registry, types: &[ResourceType], code: &str) -> Result<SortBy,
         _ => return Err(cannot()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ask, ignored, of, refused};
+    use super::*;
+    use crate::error::Kind;
+
+    fn sorted(text: &str) -> Vec<(bool, SortBy)> {
+        ask(text).sort.into_iter().map(|key| (key.descending, key.by)).collect()
+    }
+
+    #[test]
+    fn several_keys_of_every_kind_that_has_an_order() {
+        let by = [(false, SortBy::Token(vec![of("Observation", "status").param])), (true, SortBy::LeadingDate)];
+        assert_eq!(sorted("Observation?_sort=status,-date"), by);
+        let by = [(false, SortBy::LastUpdated), (true, SortBy::Id)];
+        assert_eq!(sorted("?_sort=_lastUpdated,-_id"), by);
+        for (text, by) in [
+            ("Patient?_sort=family", SortBy::String(vec![of("Patient", "family").hash])),
+            ("Patient?_sort=birthdate", SortBy::Date(vec![of("Patient", "birthdate").hash])),
+            ("Observation?_sort=value-quantity", SortBy::Number(vec![of("Observation", "value-quantity").hash])),
+            ("RiskAssessment?_sort=probability", SortBy::Number(vec![of("RiskAssessment", "probability").hash])),
+            ("ValueSet?_sort=url", SortBy::Token(vec![of("ValueSet", "url").param])),
+        ] {
+            match (sorted(text).pop(), by) {
+                // The quantity has a branch for each of its types.
+                (Some((false, SortBy::Number(found))), SortBy::Number(by)) => assert!(found.contains(&by[0]), "{text}"),
+                (found, by) => assert_eq!(found, Some((false, by)), "{text}"),
+            }
+        }
+    }
+
+    #[test]
+    fn several_types_are_sorted_by_what_is_of_one_kind_in_all() {
+        let Some((_, SortBy::Token(params))) = sorted("?_type=Observation,Condition&_sort=code").pop() else {
+            panic!()
+        };
+        assert_eq!(params, [of("Observation", "code").param, of("Condition", "code").param]);
+        let Some((_, SortBy::Token(params))) = sorted("?_sort=_tag").pop() else { panic!() };
+        assert_eq!(params, [of("Patient", "_tag").param]);
+        assert!(ignored("?_sort=code").contains("not a search parameter of"));
+    }
+
+    #[test]
+    fn what_has_no_order_is_reported_and_no_name_is_refused() {
+        for (text, reason) in [
+            ("Observation?_sort=subject", "no order"),
+            ("Observation?_sort=code-value-quantity", "no order"),
+            ("Observation?_sort=foo", "not a search parameter"),
+            ("Patient?_sort=_score", "not a search parameter"),
+        ] {
+            assert!(ignored(text).contains(reason), "{text}: {}", ignored(text));
+        }
+        for value in ["-", "status,", ",status"] {
+            assert_eq!(refused(&format!("Observation?_sort={value}")).kind, Kind::Invalid);
+        }
+        assert_eq!(refused(&format!("Patient?_sort={}", ["_id"; 11].join(","))).kind, Kind::TooCostly);
+    }
+}
