@@ -49,19 +49,31 @@ impl Compiler<'_> {
 
     /// `name` is `Observation:patient:code`, whose last part may be a chain or begin with `_has` again.
     pub(super) fn has(&self, on: ResourceType, name: &str, values: &[&str], links: usize) -> Result<Clause, Refused> {
-        check_length(links)?;
         let mut parts = name.splitn(3, ':');
         let (Some(source), Some(code), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
             let form = "'_has' is written with a type, its reference and a condition: '_has:Observation:patient:code'.";
             return Err(Refused::ignorable(form));
         };
+        self.referring(on, source, code, links, &|source| self.compile(source, rest, values, links + 1))
+    }
+
+    /// `condition` is made for the resources of the type `source` that refer by `code`.
+    pub fn referring(
+        &self,
+        on: ResourceType,
+        source: &str,
+        code: &str,
+        links: usize,
+        condition: &dyn Fn(ResourceType) -> Result<Clause, Refused>,
+    ) -> Result<Clause, Refused> {
+        check_length(links)?;
         let unknown = || Refused::ignorable(format!("'{source}' in '_has' is not a resource type."));
         let source = ResourceType::parse(source).ok_or_else(unknown)?;
         let parameter = self.reference(source, code)?;
         if !leads_to(parameter, on) {
             return Err(Refused::ignorable(format!("'{code}' of {source} does not lead to {on}.")));
         }
-        let condition = Box::new(self.compile(source, rest, values, links + 1)?);
+        let condition = Box::new(condition(source)?);
         let links = parameter.branches.iter().map(|branch| branch.link()).collect();
         Ok(Clause::Has(Has { target: on, source, links, condition }))
     }

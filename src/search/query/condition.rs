@@ -117,7 +117,7 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn count_comparisons(&self, count: usize) -> Result<(), Refused> {
+    pub fn count_comparisons(&self, count: usize) -> Result<(), Refused> {
         self.comparisons.set(self.comparisons.get() + count);
         if self.comparisons.get() > COMPARISONS_MAX {
             let message = format!(

@@ -201,4 +201,4 @@ fn each_of(types: &[ResourceType]) -> Vec<ResourceType> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::search) mod tests;

@@ -25,7 +25,7 @@ fn scope(path: &str) -> Scope {
 }
 
 /// Reads `path?name=value&…`; nothing is encoded.
-pub(super) fn read(text: &str, strict: bool) -> error::Result<Query> {
+pub(in crate::search) fn read(text: &str, strict: bool) -> error::Result<Query> {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap());
     let parameters: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -42,21 +42,21 @@ pub(super) fn read(text: &str, strict: bool) -> error::Result<Query> {
 }
 
 /// Reads what must be understood entirely.
-pub(super) fn ask(text: &str) -> Query {
+pub(in crate::search) fn ask(text: &str) -> Query {
     let query = read(text, true).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert!(query.ignored.is_empty());
     query
 }
 
 /// The one condition that a search makes.
-pub(super) fn clause(text: &str) -> Clause {
+pub(in crate::search) fn clause(text: &str) -> Clause {
     let mut query = ask(text);
     assert_eq!(query.clauses.len(), 1, "{text}");
     query.clauses.pop().unwrap()
 }
 
 /// The reason why a parameter is ignored; under strict handling it is the error.
-pub(super) fn ignored(text: &str) -> String {
+pub(in crate::search) fn ignored(text: &str) -> String {
     let mut query = read(text, false).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert!(query.used.is_empty() && query.clauses.is_empty(), "{text}");
     let ignored = query.ignored.pop().unwrap_or_else(|| panic!("{text} was not ignored"));
@@ -66,11 +66,11 @@ pub(super) fn ignored(text: &str) -> String {
     ignored.reason
 }
 
-pub(super) fn refused(text: &str) -> Error {
+pub(in crate::search) fn refused(text: &str) -> Error {
     read(text, false).expect_err(text)
 }
 
-pub(super) fn of(type_name: &str, code: &str) -> std::sync::Arc<crate::search::registry::Branch> {
+pub(in crate::search) fn of(type_name: &str, code: &str) -> std::sync::Arc<crate::search::registry::Branch> {
     let resource_type = ResourceType::parse(type_name).unwrap();
     let registry = Registry::standard();
     std::sync::Arc::clone(&registry.parameter(resource_type, code).unwrap().branches[0])
@@ -83,7 +83,11 @@ fn named(type_name: &str, code: &str, name: &str) -> Entries {
 }
 
 /// With a code, and referring to something.
-fn entries(type_name: &str, code: Option<(&str, &str)>, reference: Option<(&str, &str)>) -> Entries {
+pub(in crate::search) fn entries(
+    type_name: &str,
+    code: Option<(&str, &str)>,
+    reference: Option<(&str, &str)>,
+) -> Entries {
     let mut entries = Entries::default();
     if let Some((parameter, code)) = code {
         let branch = of(type_name, parameter);
@@ -100,7 +104,7 @@ fn entries(type_name: &str, code: Option<(&str, &str)>, reference: Option<(&str,
 }
 
 /// Which of the resources (`Type/id`) a search finds.
-pub(super) fn find(text: &str, world: &[(&str, Entries)]) -> Vec<String> {
+pub(in crate::search) fn find(text: &str, world: &[(&str, Entries)]) -> Vec<String> {
     let query = ask(text);
     let facts: Vec<Fact<'_>> = world
         .iter()
@@ -114,7 +118,7 @@ pub(super) fn find(text: &str, world: &[(&str, Entries)]) -> Vec<String> {
     found.map(|fact| format!("{}/{}", fact.resource_type, fact.id)).collect()
 }
 
-pub(super) fn ward() -> Vec<(&'static str, Entries)> {
+pub(in crate::search) fn ward() -> Vec<(&'static str, Entries)> {
     vec![
         ("Patient/a", named("Patient", "name", "Peter")),
         ("Patient/b", named("Patient", "name", "Paula")),
