@@ -54,11 +54,9 @@ fn along(
             compiler.referring(on, source, code, links, &condition)
         }
         Some((Step::Chain { head, filter }, rest)) => compiler.chain(on, head, links, &|target| {
+            let filter = filter.as_ref().map(|filter| clause(compiler, target, filter, links + 1)).transpose()?;
             let far = along(compiler, target, rest, comparison, links + 1)?;
-            match filter {
-                None => Ok(far),
-                Some(filter) => Ok(Clause::All(vec![clause(compiler, target, filter, links + 1)?, far])),
-            }
+            Ok(Clause::all(filter.into_iter().chain([far]).collect()))
         }),
     }
 }

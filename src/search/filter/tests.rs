@@ -6,7 +6,8 @@ use crate::error::Kind;
 use crate::search::clause::{Pending, Predicate};
 use crate::search::entry::{DateEntry, Entries, NumberEntry, Span, StringEntry};
 use crate::search::kind::string;
-use crate::search::query::tests::{ask, clause, entries, find, ignored, of, refused, ward};
+use crate::search::query::tests::{ask, clause, entries, find, ignored, of, read, refused, ward};
+use proptest::prelude::*;
 
 fn filtered(path: &str, filter: &str) -> Clause {
     clause(&format!("{path}?_filter={filter}"))
@@ -253,5 +254,20 @@ fn every_operator_is_read_by_its_word() {
         let Filter::Comparison(comparison) = grammar::parse(&filter).unwrap() else { panic!("{word}") };
         assert_eq!(comparison.operator.word(), word);
         assert_eq!(comparison.operator == Operator::Equal, word == "eq");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_breaks_the_reading(
+        filter in "((name|subject\\.|code|_has:|not|and|or|eq|co|x|é|[\\[\\]()\"\\\\.]| ){1,2} ?){0,12}",
+        name in "(name|subject|_has:|Observation:|patient|:|\\.|_sort|_include|é){0,6}",
+    ) {
+        // An answer or a refusal: what it is the other tests say.
+        for path in ["Patient", "Observation"] {
+            let _ = read(&format!("{path}?_filter={filter}&{name}={filter}"), false);
+        }
     }
 }
