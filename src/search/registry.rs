@@ -124,6 +124,7 @@ Observation device reference Observation.device Device|DeviceMetric
 Observation has-member reference Observation.hasMember Observation|MolecularSequence|QuestionnaireResponse
 Observation focus reference Observation.focus
 Observation value-quantity quantity Observation.value
+Observation value-date date Observation.value
 Observation code-value-quantity composite Observation
 Condition code token Condition.code
 Condition subject reference Condition.subject Group|Patient

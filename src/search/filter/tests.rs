@@ -4,9 +4,9 @@ use super::grammar::{Operator, message_at};
 use super::*;
 use crate::error::Kind;
 use crate::search::clause::{Pending, Predicate};
-use crate::search::entry::{DateEntry, Entries, NumberEntry, Span, StringEntry};
+use crate::search::entry::{Entries, NumberEntry, Span, StringEntry};
 use crate::search::kind::string;
-use crate::search::query::tests::{ask, clause, entries, find, ignored, of, read, refused, ward};
+use crate::search::query::tests::{ask, clause, dated, entries, find, ignored, of, read, refused, ward};
 use proptest::prelude::*;
 
 fn filtered(path: &str, filter: &str) -> Clause {
@@ -34,8 +34,7 @@ fn people() -> Vec<(&'static str, Entries)> {
         });
         let start = crate::fhir::instant::Interval::parse(born).unwrap();
         let span = Span { low: start.start.timestamp_micros(), high: start.end.timestamp_micros() };
-        let dates = vec![DateEntry { param: of("Patient", "birthdate").hash, span, system: None }];
-        Entries { strings: strings.to_vec(), dates, ..Entries::default() }
+        Entries { strings: strings.to_vec(), ..dated("Patient", "birthdate", span) }
     };
     vec![
         ("Patient/1", person("Péter", "2014-10-10")),

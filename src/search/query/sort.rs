@@ -104,14 +104,15 @@ mod tests {
         assert_eq!(sorted("?_sort=_lastUpdated,-_id"), by);
         for (text, by) in [
             ("Patient?_sort=family", SortBy::String(vec![of("Patient", "family").hash])),
-            ("Patient?_sort=birthdate", SortBy::Date(vec![of("Patient", "birthdate").hash])),
+            ("Observation?_sort=value-date", SortBy::Date(vec![of("Observation", "value-date").hash])),
             ("Observation?_sort=value-quantity", SortBy::Number(vec![of("Observation", "value-quantity").hash])),
             ("RiskAssessment?_sort=probability", SortBy::Number(vec![of("RiskAssessment", "probability").hash])),
             ("ValueSet?_sort=url", SortBy::Token(vec![of("ValueSet", "url").param])),
         ] {
             match (sorted(text).pop(), by) {
-                // The quantity has a branch for each of its types.
-                (Some((false, SortBy::Number(found))), SortBy::Number(by)) => assert!(found.contains(&by[0]), "{text}"),
+                // A choice has a branch for each of its types.
+                (Some((false, SortBy::Number(found))), SortBy::Number(by))
+                | (Some((false, SortBy::Date(found))), SortBy::Date(by)) => assert!(found.contains(&by[0]), "{text}"),
                 (found, by) => assert_eq!(found, Some((false, by)), "{text}"),
             }
         }

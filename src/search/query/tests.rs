@@ -82,6 +82,15 @@ fn named(type_name: &str, code: &str, name: &str) -> Entries {
     Entries { strings: vec![StringEntry { param, value, exact, system: None }], ..Entries::default() }
 }
 
+/// With a date, in the resource's own row or in the index.
+pub(in crate::search) fn dated(type_name: &str, code: &str, span: Span) -> Entries {
+    let branch = of(type_name, code);
+    if branch.is_leading_date {
+        return Entries { date: Some(span), ..Entries::default() };
+    }
+    Entries { dates: vec![DateEntry { param: branch.hash, span, system: None }], ..Entries::default() }
+}
+
 /// With a code, and referring to something.
 pub(in crate::search) fn entries(
     type_name: &str,
@@ -347,10 +356,8 @@ fn several_types_are_searched_by_what_all_of_them_have() {
 }
 
 #[test]
-fn a_date_entry_of_another_branch_is_not_compared() {
-    let span = Span { low: 0, high: 1 };
-    let dates = vec![DateEntry { param: of("Patient", "birthdate").hash, span, system: None }];
-    let world = [("Patient/x", Entries { dates, ..Entries::default() })];
+fn a_date_is_compared_where_it_is_kept() {
+    let world = [("Patient/x", dated("Patient", "birthdate", Span { low: 0, high: 1 }))];
     assert_eq!(find("Patient?birthdate=1970-01-01", &world), ["Patient/x"]);
     assert_eq!(find("Patient?birthdate=gt1970-01-01", &world), [""; 0]);
 }
