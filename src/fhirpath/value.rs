@@ -50,6 +50,17 @@ impl<'a> Value<'a> {
         items.iter().filter_map(move |json| Value::of(json, kind?))
     }
 
+    /// The children under a name as FHIRPath has it: a choice has one name, whatever its type.
+    pub fn each(&self, name: &str, found: &mut dyn FnMut(Value<'a>)) {
+        let (Kind::Complex(node), Some(object)) = (self.kind, self.object()) else { return };
+        for (key, json) in object.iter() {
+            let Some(type_name) = key.strip_prefix(name) else { continue };
+            let element = node.child(key).filter(|element| type_name.is_empty() || element.choice == Some(name));
+            let Some(element) = element else { continue };
+            json.items().iter().filter_map(|json| Value::of(json, element.kind)).for_each(&mut *found);
+        }
+    }
+
     fn of(json: &'a Json, kind: ElementKind) -> Option<Value<'a>> {
         let kind = match kind {
             ElementKind::Primitive(primitive) => Kind::Primitive(primitive),

@@ -14,6 +14,23 @@ pub struct Entries {
     pub positions: Vec<Position>,
 }
 
+impl Entries {
+    /// Leaves one of equal entries; they come from values that a resource says twice.
+    pub fn dedup(&mut self) {
+        let key = |entry: &NumberEntry| (entry.param, entry.unit, entry.unit_code, entry.unit_text, entry.system);
+        let ends = |entry: &NumberEntry| [entry.low, entry.high, entry.raw_low, entry.raw_high].map(f64::to_bits);
+        self.tokens.sort_unstable();
+        self.tokens.dedup();
+        self.strings.sort_unstable();
+        self.strings.dedup();
+        self.dates.sort_unstable();
+        self.dates.dedup();
+        self.numbers.sort_unstable_by_key(|entry| (key(entry), ends(entry)));
+        self.numbers.dedup_by_key(|entry| (key(entry), ends(entry)));
+        self.positions.dedup();
+    }
+}
+
 /// A span of time: from `low` up to but without `high`, in microseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span {
@@ -84,4 +101,32 @@ pub struct NumberEntry {
 pub struct Position {
     pub latitude: f64,
     pub longitude: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_entries_are_left_once() {
+        let token = |token| TokenEntry { token, param: 1, system: None, code: None };
+        let number = |low: f64| NumberEntry {
+            param: 1,
+            unit: 0,
+            low,
+            high: f64::INFINITY,
+            raw_low: low,
+            raw_high: f64::INFINITY,
+            unit_code: 0,
+            unit_text: 0,
+            system: None,
+        };
+        let mut entries = Entries {
+            tokens: vec![token(2), token(1), token(2)],
+            numbers: vec![number(2.0), number(-1.0), number(2.0)],
+            ..Entries::default()
+        };
+        entries.dedup();
+        assert_eq!((entries.tokens.len(), entries.numbers.len()), (2, 2));
+    }
 }

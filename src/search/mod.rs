@@ -5,5 +5,7 @@
 
 pub mod clause;
 pub mod entry;
+pub mod extract;
 pub mod hash;
+pub mod kind;
 pub mod registry;

@@ -1,9 +1,170 @@
 //! The search parameters of every type: R4's own and those that were added at run time.
 
+mod build;
+mod leading_date;
+
 use super::clause::{self, Link};
-use crate::fhir::definitions::ResourceType;
+use crate::fhir::definitions::{ResourceType, search_parameters};
+use crate::fhir::invalid::{Invalid, Result};
+use crate::fhirpath::{Expression, TypeName};
+use build::Definition;
 use smol_str::SmolStr;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
+
+static STANDARD: LazyLock<(Arc<Registry>, Vec<Invalid>)> = LazyLock::new(|| {
+    let (registry, faults) = Registry::read();
+    (Arc::new(registry), faults)
+});
+
+/// All parameters of all types.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    types: HashMap<ResourceType, TypeParameters>,
+    /// What the components of composites name.
+    kinds: HashMap<SmolStr, (ParameterKind, SmolStr)>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct TypeParameters {
+    by_code: BTreeMap<SmolStr, Arc<Parameter>>,
+    sources: Vec<Source>,
+}
+
+/// What is evaluated on a resource: one branch, whatever the number of parameters that have it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub branch: Arc<Branch>,
+    /// One of the parameters that have the branch; all of them have its kind and, of composites, its components.
+    pub parameter: Arc<Parameter>,
+}
+
+/// A SearchParameter resource that is not one of R4's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CustomDefinition {
+    pub url: SmolStr,
+    pub code: SmolStr,
+    /// See [`bases`].
+    pub bases: Vec<ResourceType>,
+    pub kind: ParameterKind,
+    pub expression: String,
+    /// The types that a reference may lead to; empty: any.
+    pub targets: Vec<ResourceType>,
+    /// Of a composite: the address of the parameter that says the kind, and the expression from the element.
+    pub components: Vec<(SmolStr, String)>,
+}
+
+/// The resource types that a base stands for: one, or all of `Resource` and `DomainResource`. Empty for any other name.
+pub fn bases(name: &str) -> Vec<ResourceType> {
+    let base = TypeName::parse(name).filter(|base| base.is_resource());
+    let covers = |resource_type: &ResourceType| base.is_some_and(|base| base.covers(resource_type.as_str()));
+    ResourceType::all().filter(covers).collect()
+}
+
+impl Registry {
+    /// R4's own parameters. <https://hl7.org/fhir/R4/searchparameter-registry.html>
+    pub fn standard() -> Arc<Registry> {
+        Arc::clone(&STANDARD.0)
+    }
+
+    /// The parameter of a type, those of all types included. `_id` and `_lastUpdated` have no branches: they are in the
+    /// resource's own row.
+    pub fn parameter(&self, resource_type: ResourceType, code: &str) -> Option<&Arc<Parameter>> {
+        self.types.get(&resource_type)?.by_code.get(code)
+    }
+
+    /// Every parameter of a type, in the order of their codes.
+    pub fn parameters(&self, resource_type: ResourceType) -> impl Iterator<Item = &Arc<Parameter>> {
+        self.types.get(&resource_type).into_iter().flat_map(|of_type| of_type.by_code.values())
+    }
+
+    /// Every branch of a type, once.
+    pub fn sources(&self, resource_type: ResourceType) -> &[Source] {
+        self.types.get(&resource_type).map_or(&[], |of_type| &of_type.sources)
+    }
+
+    /// The parameter whose values are the leading date of the type, kept in the resource's own row.
+    pub fn leading_date(&self, resource_type: ResourceType) -> Option<&Arc<Parameter>> {
+        self.parameters(resource_type).find(|one| one.branches.iter().any(|branch| branch.is_leading_date))
+    }
+
+    /// A registry with these parameters, too. Components may name parameters of this registry and each other.
+    ///
+    /// # Errors
+    /// An expression that cannot be compiled or reaches nothing, a code that a base has already, an unknown component.
+    pub fn with_custom(&self, custom: Vec<CustomDefinition>) -> Result<Registry> {
+        let mut registry = self.clone();
+        for one in &custom {
+            registry.kinds.entry(one.url.clone()).or_insert((one.kind, one.code.clone()));
+        }
+        for one in &custom {
+            if one.bases.is_empty() {
+                return Err(Invalid::structure("base", format!("The search parameter '{}' has no base.", one.code)));
+            }
+            for base in &one.bases {
+                registry.refuse_conflict(*base, one)?;
+                let parameter = build::parameter(&Definition::custom(one, *base), &registry.kinds)?;
+                registry.types.entry(*base).or_default().add(parameter);
+            }
+        }
+        Ok(registry)
+    }
+
+    fn refuse_conflict(&self, base: ResourceType, custom: &CustomDefinition) -> Result<()> {
+        let Some(present) = self.parameter(base, &custom.code) else { return Ok(()) };
+        Err(Invalid::structure(
+            "code",
+            format!("{base} has a search parameter '{}' already: {}.", custom.code, present.url),
+        ))
+    }
+
+    /// The standard registry, and what of the table could not be understood: nothing, the tests prove.
+    fn read() -> (Registry, Vec<Invalid>) {
+        let mut registry = Registry::default();
+        let mut faults = Vec::new();
+        let rows: Vec<_> = search_parameters().flatten().collect();
+        for row in &rows {
+            match ParameterKind::parse(row.kind) {
+                Some(kind) => drop(registry.kinds.insert(row.url.into(), (kind, row.code.into()))),
+                None => faults.push(Invalid::structure(row.url, "This is no kind of search parameter.")),
+            }
+        }
+        let mut by_type: HashMap<ResourceType, Vec<Parameter>> = HashMap::new();
+        for row in &rows {
+            for base in bases(row.base) {
+                let parameter = Definition::standard(row, base, &registry.kinds)
+                    .and_then(|definition| build::parameter(&definition, &registry.kinds));
+                match parameter {
+                    Ok(parameter) => by_type.entry(base).or_default().push(parameter),
+                    Err(fault) => faults.push(fault),
+                }
+            }
+        }
+        for (resource_type, mut parameters) in by_type {
+            // The leading one comes first, so that others with its branch share it.
+            leading_date::mark(&mut parameters);
+            let of_type = registry.types.entry(resource_type).or_default();
+            parameters.into_iter().for_each(|parameter| of_type.add(parameter));
+        }
+        (registry, faults)
+    }
+}
+
+impl TypeParameters {
+    fn add(&mut self, mut parameter: Parameter) {
+        for branch in &mut parameter.branches {
+            let known = self.sources.iter().find(|source| source.branch.hash == branch.hash);
+            *branch = known.map_or_else(|| Arc::clone(branch), |source| Arc::clone(&source.branch));
+        }
+        let parameter = Arc::new(parameter);
+        for branch in &parameter.branches {
+            if !self.sources.iter().any(|source| Arc::ptr_eq(&source.branch, branch)) {
+                self.sources.push(Source { branch: Arc::clone(branch), parameter: Arc::clone(&parameter) });
+            }
+        }
+        self.by_code.insert(parameter.code.clone(), parameter);
+    }
+}
 
 /// The kinds of search parameters. <https://hl7.org/fhir/R4/search.html#ptypes>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +178,54 @@ pub enum ParameterKind {
     Uri,
     Composite,
     Special,
+}
+
+impl ParameterKind {
+    const ALL: [ParameterKind; 9] = [
+        ParameterKind::String,
+        ParameterKind::Token,
+        ParameterKind::Reference,
+        ParameterKind::Date,
+        ParameterKind::Number,
+        ParameterKind::Quantity,
+        ParameterKind::Uri,
+        ParameterKind::Composite,
+        ParameterKind::Special,
+    ];
+
+    /// The code of `SearchParameter.type`.
+    pub fn parse(code: &str) -> Option<ParameterKind> {
+        ParameterKind::ALL.into_iter().find(|kind| kind.as_str() == code)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ParameterKind::String => "string",
+            ParameterKind::Token => "token",
+            ParameterKind::Reference => "reference",
+            ParameterKind::Date => "date",
+            ParameterKind::Number => "number",
+            ParameterKind::Quantity => "quantity",
+            ParameterKind::Uri => "uri",
+            ParameterKind::Composite => "composite",
+            ParameterKind::Special => "special",
+        }
+    }
+
+    /// Stands for the kind in hashes, which are stored.
+    fn letter(self) -> &'static str {
+        match self {
+            ParameterKind::String => "s",
+            ParameterKind::Token => "t",
+            ParameterKind::Reference => "r",
+            ParameterKind::Date => "d",
+            ParameterKind::Number => "n",
+            ParameterKind::Quantity => "q",
+            ParameterKind::Uri => "u",
+            ParameterKind::Composite => "c",
+            ParameterKind::Special => "p",
+        }
+    }
 }
 
 /// A search parameter as it applies to one resource type.
@@ -39,8 +248,11 @@ pub struct Parameter {
 /// One path from a type to values.
 #[derive(Debug)]
 pub struct Branch {
-    /// Normalized: without `.where(resolve() is T)`, the types of a choice as concrete names. `Observation.code`.
+    /// Normalized: without `.where(resolve() is T)`, types always as `.as(Quantity)`. `Observation.code`. A composite has
+    /// its components in it: `Observation(t:code,q:value.as(Quantity))`.
     pub text: SmolStr,
+    /// From the resource to the values; of a composite to the element.
+    pub expression: Expression,
     /// `hash64` and `hash32` of the kind's letter and the text.
     pub hash: i64,
     pub param: i32,
@@ -50,6 +262,11 @@ pub struct Branch {
     pub decides_home: bool,
     /// Of a date branch: it is the type's leading date, kept in the resource's own row instead of the index.
     pub is_leading_date: bool,
+    /// Of a token branch: its values are Identifiers, whose case matters.
+    pub is_identifier: bool,
+    /// Of a token branch: its values are primitives (code, boolean …), whose system is implied. Of a composite branch: those
+    /// of its first token component are.
+    pub is_code: bool,
 }
 
 /// A part of a composite: its values are found from the element that the composite's own branch selects.
@@ -57,6 +274,8 @@ pub struct Branch {
 pub struct Component {
     pub kind: ParameterKind,
     pub code: SmolStr,
+    /// From the element to the values.
+    pub expression: Expression,
 }
 
 impl Branch {
@@ -78,3 +297,6 @@ impl Branch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
