@@ -13,3 +13,6 @@ pub use expression::Expression;
 pub use place::Place;
 pub use type_name::TypeName;
 pub use value::Value;
+
+#[cfg(test)]
+mod tests;

@@ -18,11 +18,19 @@ pub fn extract(registry: &Registry, resource: &Resource, base: Option<&str>) -> 
         let Source { branch, parameter } = source;
         branch.expression.evaluate(root, root, &mut |value| match parameter.kind {
             ParameterKind::Composite => parts(source, value, root, base, &mut entries),
-            kind => kind::extract(kind, branch, value, base, &mut entries),
+            kind => meant(value, &mut |value| kind::extract(kind, branch, value, base, &mut entries)),
         });
     }
     entries.dedup();
     entries
+}
+
+/// Some of R4's own expressions end at an extension, and what is meant is its value.
+fn meant<'a>(value: Value<'a>, found: &mut dyn FnMut(Value<'a>)) {
+    match value.type_name() {
+        "Extension" => value.each("value", found),
+        _ => found(value),
+    }
 }
 
 /// One element of a composite, unless one of its components has no value there.
@@ -39,4 +47,76 @@ fn parts(source: &Source, element: Value<'_>, root: Value<'_>, base: Option<&str
     }
     let kinds: Vec<ParameterKind> = components.iter().map(|component| component.kind).collect();
     composite::extract(&source.branch, &kinds, &values, base, entries);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::registry::CustomDefinition;
+    use super::*;
+    use crate::fhir::definitions::ResourceType;
+    use crate::fhir::json::parse;
+
+    const OBSERVATION: &str = r#"{"resourceType":"Observation","meta":{"tag":[{"code":"t"}]},
+        "contained":[{"resourceType":"Observation","id":"a","method":{"text":"inside"}}],
+        "status":"final","code":{"coding":[{"system":"http://loinc.org","code":"85354-9"}]},
+        "subject":{"reference":"Patient/1"},"performer":[{"reference":"Patient/1"},{"reference":"Patient/1"}],
+        "extension":[{"url":"http://hl7.org/fhir/StructureDefinition/observation-geneticsGene",
+            "valueCodeableConcept":{"coding":[{"code":"BRCA1"}]}}],
+        "component":[{"code":{"coding":[{"code":"8480-6"}]},"valueCodeableConcept":{"coding":[{"code":"x"}]}},
+            {"code":{"coding":[{"code":"8462-4"}]}}]}"#;
+
+    fn entries(registry: &Registry, text: &str) -> Entries {
+        let resource = Resource::from_json(parse(text.as_bytes(), 20).unwrap()).unwrap();
+        extract(registry, &resource, None)
+    }
+
+    /// How many token entries a parameter has.
+    fn count(registry: &Registry, code: &str, entries: &Entries) -> usize {
+        let parameter = registry.parameter(ResourceType::OBSERVATION, code).unwrap();
+        let is_of = |param| parameter.branches.iter().any(|branch| branch.param == param);
+        entries.tokens.iter().filter(|entry| is_of(entry.param)).count()
+    }
+
+    #[test]
+    fn every_parameter_finds_its_values() {
+        let registry = Registry::standard();
+        let entries = entries(&registry, OBSERVATION);
+        for (code, expected) in [
+            ("code", true),
+            ("combo-code", true),
+            ("status", true),
+            ("subject", true),
+            ("patient", true),
+            ("_tag", true),
+            ("gene-identifier", true),
+            ("component-code-value-concept", true),
+            ("code-value-concept", false),
+            ("method", false),
+            ("encounter", false),
+            ("value-concept", false),
+        ] {
+            assert_eq!(count(&registry, code, &entries) > 0, expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_a_resource_says_twice_is_entered_once() {
+        let registry = Registry::standard();
+        assert_eq!(count(&registry, "performer", &entries(&registry, OBSERVATION)), 1);
+    }
+
+    #[test]
+    fn a_custom_parameter_is_extracted_too() {
+        let custom = CustomDefinition {
+            url: "http://example.org/final".into(),
+            code: "is-final".into(),
+            bases: vec![ResourceType::OBSERVATION],
+            kind: ParameterKind::Token,
+            expression: "Observation.status = 'final'".to_owned(),
+            targets: Vec::new(),
+            components: Vec::new(),
+        };
+        let registry = Registry::standard().with_custom(vec![custom]).unwrap();
+        assert_eq!(count(&registry, "is-final", &entries(&registry, OBSERVATION)), 1);
+    }
 }
