@@ -36,7 +36,7 @@ const PREFERENCE: [&str; 24] = [
 /// Makes the branches of the leading date one, marks it, and puts its parameter first.
 pub(super) fn mark(parameters: &mut Vec<Parameter>) {
     let find = |code: &&str| parameters.iter().position(|one| one.code == **code && holds_one_date(one));
-    let Some(place) = PREFERENCE.iter().find_map(|code| find(&code)) else { return };
+    let Some(place) = PREFERENCE.iter().find_map(find) else { return };
     let mut leading = parameters.remove(place);
     let branch = merged(&leading).map(|branch| Branch { is_leading_date: true, ..branch });
     leading.branches = branch.into_iter().map(Arc::new).collect();
