@@ -43,7 +43,7 @@ fn resource(entry: &Json) -> Resource {
 /// The expressions of the single parameters, without those of composites.
 fn evaluate(registry: &Registry, resource_type: ResourceType, json: &Json) {
     let root = Value { json, kind: Kind::Complex(root(resource_type)) };
-    let sources = registry.sources(resource_type).iter();
+    let sources = registry.sources_in(resource_type, json.as_object().unwrap());
     for source in sources.filter(|source| source.parameter.kind != ParameterKind::Composite) {
         source.branch.expression.evaluate(root, root, &mut |value| {
             black_box(value);

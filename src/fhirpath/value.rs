@@ -53,12 +53,18 @@ impl<'a> Value<'a> {
     /// The children under a name as FHIRPath has it: a choice has one name, whatever its type.
     pub fn each(&self, name: &str, found: &mut dyn FnMut(Value<'a>)) {
         let (Kind::Complex(node), Some(object)) = (self.kind, self.object()) else { return };
-        for (key, json) in object.iter() {
-            let Some(type_name) = key.strip_prefix(name) else { continue };
-            let element = node.child(key).filter(|element| type_name.is_empty() || element.choice == Some(name));
-            let Some(element) = element else { continue };
-            json.items().iter().filter_map(|json| Value::of(json, element.kind)).for_each(&mut *found);
+        if let (Some(json), Some(element)) = (object.get(name), node.child(name)) {
+            return Value::items(json, element.kind, found);
         }
+        for (key, json) in object.iter().filter(|(key, _)| key.starts_with(name)) {
+            if let Some(element) = node.child(key).filter(|element| element.choice == Some(name)) {
+                Value::items(json, element.kind, found);
+            }
+        }
+    }
+
+    fn items(json: &'a Json, kind: ElementKind, found: &mut dyn FnMut(Value<'a>)) {
+        json.items().iter().filter_map(|json| Value::of(json, kind)).for_each(found);
     }
 
     fn of(json: &'a Json, kind: ElementKind) -> Option<Value<'a>> {

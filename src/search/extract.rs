@@ -1,4 +1,4 @@
-//! From a resource to its entries: each branch of its type is evaluated once. <https://hl7.org/fhir/R4/search.html>
+//! From a resource to its entries: each branch that can find something in it is evaluated. <https://hl7.org/fhir/R4/search.html>
 
 use super::entry::Entries;
 use super::kind::{self, composite};
@@ -14,7 +14,7 @@ pub fn extract(registry: &Registry, resource: &Resource, base: Option<&str>) -> 
     let json = Json::Object(resource.object().clone());
     let root = Value { json: &json, kind: Kind::Complex(root(resource.resource_type())) };
     let mut entries = Entries::default();
-    for source in registry.sources(resource.resource_type()) {
+    for source in registry.sources_in(resource.resource_type(), resource.object()) {
         let Source { branch, parameter } = source;
         branch.expression.evaluate(root, root, &mut |value| match parameter.kind {
             ParameterKind::Composite => parts(source, value, root, base, &mut entries),
@@ -37,7 +37,8 @@ fn meant<'a>(value: Value<'a>, found: &mut dyn FnMut(Value<'a>)) {
 fn parts(source: &Source, element: Value<'_>, root: Value<'_>, base: Option<&str>, entries: &mut Entries) {
     let components = &source.parameter.components;
     let mut values = Vec::with_capacity(components.len());
-    for component in components {
+    // From behind: the code that comes first is almost always there.
+    for component in components.iter().rev() {
         let mut found = Vec::new();
         component.expression.evaluate(element, root, &mut |value| found.push(value));
         if found.is_empty() {
@@ -45,6 +46,7 @@ fn parts(source: &Source, element: Value<'_>, root: Value<'_>, base: Option<&str
         }
         values.push(found);
     }
+    values.reverse();
     let kinds: Vec<ParameterKind> = components.iter().map(|component| component.kind).collect();
     composite::extract(&source.branch, &kinds, &values, base, entries);
 }
@@ -55,6 +57,7 @@ mod tests {
     use super::*;
     use crate::fhir::definitions::ResourceType;
     use crate::fhir::json::parse;
+    use std::collections::BTreeSet;
 
     const OBSERVATION: &str = r#"{"resourceType":"Observation","meta":{"tag":[{"code":"t"}]},
         "contained":[{"resourceType":"Observation","id":"a","method":{"text":"inside"}}],
@@ -96,6 +99,28 @@ mod tests {
             ("value-concept", false),
         ] {
             assert_eq!(count(&registry, code, &entries) > 0, expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn no_branch_that_finds_something_is_passed_over() {
+        let patient = r#"{"resourceType":"Patient","birthDate":"1970-01-01"}"#;
+        let condition = r#"{"resourceType":"Condition","onsetAge":{"value":1},"abatementDateTime":"2020"}"#;
+        let media = r#"{"resourceType":"Media","createdPeriod":{"start":"2020"},"meta":{"source":"urn:a"}}"#;
+        for text in [OBSERVATION, patient, condition, media] {
+            let json = parse(text.as_bytes(), 20).unwrap();
+            let resource = Resource::from_json(json.clone()).unwrap();
+            let start = Value { json: &json, kind: Kind::Complex(root(resource.resource_type())) };
+            let finds = |source: &&Source| {
+                let mut finds = false;
+                source.branch.expression.evaluate(start, start, &mut |_| finds = true);
+                finds
+            };
+            let texts = |source: &Source| source.branch.text.clone();
+            let registry = Registry::standard();
+            let all: BTreeSet<_> = registry.sources(resource.resource_type()).iter().filter(finds).map(texts).collect();
+            let present = registry.sources_in(resource.resource_type(), resource.object());
+            assert_eq!(present.filter(finds).map(texts).collect::<BTreeSet<_>>(), all);
         }
     }
 

@@ -6,10 +6,11 @@ mod leading_date;
 use super::clause::{self, Link};
 use crate::fhir::definitions::{ResourceType, search_parameters};
 use crate::fhir::invalid::{Invalid, Result};
+use crate::fhir::json::Object;
 use crate::fhirpath::{Expression, TypeName};
 use build::Definition;
 use smol_str::SmolStr;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
 static STANDARD: LazyLock<(Arc<Registry>, Vec<Invalid>)> = LazyLock::new(|| {
@@ -29,6 +30,10 @@ pub struct Registry {
 struct TypeParameters {
     by_code: BTreeMap<SmolStr, Arc<Parameter>>,
     sources: Vec<Source>,
+    /// The same by the JSON name that a resource must have for them to find anything.
+    by_element: HashMap<&'static str, Vec<Source>>,
+    /// Those that find something in any resource: truths, and composites of the resource itself.
+    in_any: Vec<Source>,
 }
 
 /// What is evaluated on a resource: one branch, whatever the number of parameters that have it.
@@ -81,6 +86,20 @@ impl Registry {
     /// Every branch of a type, once.
     pub fn sources(&self, resource_type: ResourceType) -> &[Source] {
         self.types.get(&resource_type).map_or(&[], |of_type| &of_type.sources)
+    }
+
+    /// The branches that can find something in a resource with these members. One that starts at several of them comes as
+    /// often.
+    pub fn sources_in<'a>(
+        &'a self,
+        resource_type: ResourceType,
+        members: &'a Object,
+    ) -> impl Iterator<Item = &'a Source> {
+        let of_type = self.types.get(&resource_type).into_iter();
+        of_type.flat_map(|of_type| {
+            let present = members.iter().filter_map(|(name, _)| of_type.by_element.get(name));
+            of_type.in_any.iter().chain(present.flatten())
+        })
     }
 
     /// The parameter whose values are the leading date of the type, kept in the resource's own row.
@@ -159,10 +178,22 @@ impl TypeParameters {
         let parameter = Arc::new(parameter);
         for branch in &parameter.branches {
             if !self.sources.iter().any(|source| Arc::ptr_eq(&source.branch, branch)) {
-                self.sources.push(Source { branch: Arc::clone(branch), parameter: Arc::clone(&parameter) });
+                self.add_source(Source { branch: Arc::clone(branch), parameter: Arc::clone(&parameter) });
             }
         }
         self.by_code.insert(parameter.code.clone(), parameter);
+    }
+
+    fn add_source(&mut self, source: Source) {
+        let places = source.branch.expression.places(source.parameter.base);
+        let names: Option<BTreeSet<_>> = places.iter().map(|place| place.names.first().copied()).collect();
+        match names {
+            Some(names) => {
+                names.into_iter().for_each(|name| self.by_element.entry(name).or_default().push(source.clone()))
+            }
+            None => self.in_any.push(source.clone()),
+        }
+        self.sources.push(source);
     }
 }
 

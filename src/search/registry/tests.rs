@@ -1,7 +1,6 @@
 //! That R4's own parameters are all understood and stay the same, and that others can be added.
 
 use super::*;
-use std::collections::{BTreeMap, BTreeSet};
 
 fn of(name: &str) -> ResourceType {
     ResourceType::parse(name).unwrap()
