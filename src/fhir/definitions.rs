@@ -1,4 +1,4 @@
-//! The R4 definitions: resource types, compartments and elements. <https://hl7.org/fhir/R4/>
+//! The R4 definitions: resource types, compartments, elements and search parameters. <https://hl7.org/fhir/R4/>
 //!
 //! The facts are the tables under `definitions/r4/`, made by `scripts/definitions`. They are
 //! embedded, and each is read once, when first asked for. A row that cannot be read is left out
@@ -16,3 +16,4 @@ pub use compartment::{
 pub use element::{Element, ElementKind, Node, datatype, root};
 pub use primitive::PrimitiveType;
 pub use resource_type::ResourceType;
+pub use table::{SearchParameterRow, search_parameters};

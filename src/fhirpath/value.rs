@@ -50,6 +50,23 @@ impl<'a> Value<'a> {
         items.iter().filter_map(move |json| Value::of(json, kind?))
     }
 
+    /// The children under a name as FHIRPath has it: a choice has one name, whatever its type.
+    pub fn each(&self, name: &str, found: &mut dyn FnMut(Value<'a>)) {
+        let (Kind::Complex(node), Some(object)) = (self.kind, self.object()) else { return };
+        if let (Some(json), Some(element)) = (object.get(name), node.child(name)) {
+            return Value::items(json, element.kind, found);
+        }
+        for (key, json) in object.iter().filter(|(key, _)| key.starts_with(name)) {
+            if let Some(element) = node.child(key).filter(|element| element.choice == Some(name)) {
+                Value::items(json, element.kind, found);
+            }
+        }
+    }
+
+    fn items(json: &'a Json, kind: ElementKind, found: &mut dyn FnMut(Value<'a>)) {
+        json.items().iter().filter_map(|json| Value::of(json, kind)).for_each(found);
+    }
+
     fn of(json: &'a Json, kind: ElementKind) -> Option<Value<'a>> {
         let kind = match kind {
             ElementKind::Primitive(primitive) => Kind::Primitive(primitive),

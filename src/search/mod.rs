@@ -6,6 +6,7 @@
 pub mod clause;
 pub mod entry;
 pub mod evaluate;
+pub mod extract;
 pub mod filter;
 pub mod hash;
 pub mod kind;

@@ -1,9 +1,201 @@
 //! The search parameters of every type: R4's own and those that were added at run time.
 
+mod build;
+mod leading_date;
+
 use super::clause::{self, Link};
-use crate::fhir::definitions::ResourceType;
+use crate::fhir::definitions::{ResourceType, search_parameters};
+use crate::fhir::invalid::{Invalid, Result};
+use crate::fhir::json::Object;
+use crate::fhirpath::{Expression, TypeName};
+use build::Definition;
 use smol_str::SmolStr;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, LazyLock};
+
+static STANDARD: LazyLock<(Arc<Registry>, Vec<Invalid>)> = LazyLock::new(|| {
+    let (registry, faults) = Registry::read();
+    (Arc::new(registry), faults)
+});
+
+/// All parameters of all types.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    types: HashMap<ResourceType, TypeParameters>,
+    /// What the components of composites name.
+    kinds: HashMap<SmolStr, (ParameterKind, SmolStr)>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct TypeParameters {
+    by_code: BTreeMap<SmolStr, Arc<Parameter>>,
+    sources: Vec<Source>,
+    /// The same by the JSON name that a resource must have for them to find anything.
+    by_element: HashMap<&'static str, Vec<Source>>,
+    /// Those that find something in any resource: truths, and composites of the resource itself.
+    in_any: Vec<Source>,
+}
+
+/// What is evaluated on a resource: one branch, whatever the number of parameters that have it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub branch: Arc<Branch>,
+    /// One of the parameters that have the branch; all of them have its kind and, of composites, its components.
+    pub parameter: Arc<Parameter>,
+}
+
+/// A SearchParameter resource that is not one of R4's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CustomDefinition {
+    pub url: SmolStr,
+    pub code: SmolStr,
+    /// See [`bases`].
+    pub bases: Vec<ResourceType>,
+    pub kind: ParameterKind,
+    pub expression: String,
+    /// The types that a reference may lead to; empty: any.
+    pub targets: Vec<ResourceType>,
+    /// Of a composite: the address of the parameter that says the kind, and the expression from the element.
+    pub components: Vec<(SmolStr, String)>,
+}
+
+/// The resource types that a base stands for: one, or all of `Resource` and `DomainResource`. Empty for any other name.
+pub fn bases(name: &str) -> Vec<ResourceType> {
+    let base = TypeName::parse(name).filter(|base| base.is_resource());
+    let covers = |resource_type: &ResourceType| base.is_some_and(|base| base.covers(resource_type.as_str()));
+    ResourceType::all().filter(covers).collect()
+}
+
+impl Registry {
+    /// R4's own parameters. <https://hl7.org/fhir/R4/searchparameter-registry.html>
+    pub fn standard() -> Arc<Registry> {
+        Arc::clone(&STANDARD.0)
+    }
+
+    /// The parameter of a type, those of all types included. `_id` and `_lastUpdated` have no branches: they are in the
+    /// resource's own row.
+    pub fn parameter(&self, resource_type: ResourceType, code: &str) -> Option<&Arc<Parameter>> {
+        self.types.get(&resource_type)?.by_code.get(code)
+    }
+
+    /// Every parameter of a type, in the order of their codes.
+    pub fn parameters(&self, resource_type: ResourceType) -> impl Iterator<Item = &Arc<Parameter>> {
+        self.types.get(&resource_type).into_iter().flat_map(|of_type| of_type.by_code.values())
+    }
+
+    /// Every branch of a type, once.
+    pub fn sources(&self, resource_type: ResourceType) -> &[Source] {
+        self.types.get(&resource_type).map_or(&[], |of_type| &of_type.sources)
+    }
+
+    /// The branches that can find something in a resource with these members. One that starts at several of them comes as
+    /// often.
+    pub fn sources_in<'a>(
+        &'a self,
+        resource_type: ResourceType,
+        members: &'a Object,
+    ) -> impl Iterator<Item = &'a Source> {
+        let of_type = self.types.get(&resource_type).into_iter();
+        of_type.flat_map(|of_type| {
+            let present = members.iter().filter_map(|(name, _)| of_type.by_element.get(name));
+            of_type.in_any.iter().chain(present.flatten())
+        })
+    }
+
+    /// The parameter whose values are the leading date of the type, kept in the resource's own row.
+    pub fn leading_date(&self, resource_type: ResourceType) -> Option<&Arc<Parameter>> {
+        self.parameters(resource_type).find(|one| one.branches.iter().any(|branch| branch.is_leading_date))
+    }
+
+    /// A registry with these parameters, too. Components may name parameters of this registry and each other.
+    ///
+    /// # Errors
+    /// An expression that cannot be compiled or reaches nothing, a code that a base has already, an unknown component.
+    pub fn with_custom(&self, custom: Vec<CustomDefinition>) -> Result<Registry> {
+        let mut registry = self.clone();
+        for one in &custom {
+            registry.kinds.entry(one.url.clone()).or_insert((one.kind, one.code.clone()));
+        }
+        for one in &custom {
+            if one.bases.is_empty() {
+                return Err(Invalid::structure("base", format!("The search parameter '{}' has no base.", one.code)));
+            }
+            for base in &one.bases {
+                registry.refuse_conflict(*base, one)?;
+                let parameter = build::parameter(&Definition::custom(one, *base), &registry.kinds)?;
+                registry.types.entry(*base).or_default().add(parameter);
+            }
+        }
+        Ok(registry)
+    }
+
+    fn refuse_conflict(&self, base: ResourceType, custom: &CustomDefinition) -> Result<()> {
+        let Some(present) = self.parameter(base, &custom.code) else { return Ok(()) };
+        Err(Invalid::structure(
+            "code",
+            format!("{base} has a search parameter '{}' already: {}.", custom.code, present.url),
+        ))
+    }
+
+    /// The standard registry, and what of the table could not be understood: nothing, the tests prove.
+    fn read() -> (Registry, Vec<Invalid>) {
+        let mut registry = Registry::default();
+        let mut faults = Vec::new();
+        let rows: Vec<_> = search_parameters().flatten().collect();
+        for row in &rows {
+            match ParameterKind::parse(row.kind) {
+                Some(kind) => drop(registry.kinds.insert(row.url.into(), (kind, row.code.into()))),
+                None => faults.push(Invalid::structure(row.url, "This is no kind of search parameter.")),
+            }
+        }
+        let mut by_type: HashMap<ResourceType, Vec<Parameter>> = HashMap::new();
+        for row in &rows {
+            for base in bases(row.base) {
+                let parameter = Definition::standard(row, base, &registry.kinds)
+                    .and_then(|definition| build::parameter(&definition, &registry.kinds));
+                match parameter {
+                    Ok(parameter) => by_type.entry(base).or_default().push(parameter),
+                    Err(fault) => faults.push(fault),
+                }
+            }
+        }
+        for (resource_type, mut parameters) in by_type {
+            // The leading one comes first, so that others with its branch share it.
+            leading_date::mark(&mut parameters);
+            let of_type = registry.types.entry(resource_type).or_default();
+            parameters.into_iter().for_each(|parameter| of_type.add(parameter));
+        }
+        (registry, faults)
+    }
+}
+
+impl TypeParameters {
+    fn add(&mut self, mut parameter: Parameter) {
+        for branch in &mut parameter.branches {
+            let known = self.sources.iter().find(|source| source.branch.hash == branch.hash);
+            *branch = known.map_or_else(|| Arc::clone(branch), |source| Arc::clone(&source.branch));
+        }
+        let parameter = Arc::new(parameter);
+        for branch in &parameter.branches {
+            if !self.sources.iter().any(|source| Arc::ptr_eq(&source.branch, branch)) {
+                self.add_source(Source { branch: Arc::clone(branch), parameter: Arc::clone(&parameter) });
+            }
+        }
+        self.by_code.insert(parameter.code.clone(), parameter);
+    }
+
+    fn add_source(&mut self, source: Source) {
+        let places = source.branch.expression.places(source.parameter.base);
+        let names: Option<BTreeSet<_>> = places.iter().map(|place| place.names.first().copied()).collect();
+        match names {
+            Some(names) => {
+                names.into_iter().for_each(|name| self.by_element.entry(name).or_default().push(source.clone()))
+            }
+            None => self.in_any.push(source.clone()),
+        }
+        self.sources.push(source);
+    }
+}
 
 /// The kinds of search parameters. <https://hl7.org/fhir/R4/search.html#ptypes>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +209,54 @@ pub enum ParameterKind {
     Uri,
     Composite,
     Special,
+}
+
+impl ParameterKind {
+    const ALL: [ParameterKind; 9] = [
+        ParameterKind::String,
+        ParameterKind::Token,
+        ParameterKind::Reference,
+        ParameterKind::Date,
+        ParameterKind::Number,
+        ParameterKind::Quantity,
+        ParameterKind::Uri,
+        ParameterKind::Composite,
+        ParameterKind::Special,
+    ];
+
+    /// The code of `SearchParameter.type`.
+    pub fn parse(code: &str) -> Option<ParameterKind> {
+        ParameterKind::ALL.into_iter().find(|kind| kind.as_str() == code)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ParameterKind::String => "string",
+            ParameterKind::Token => "token",
+            ParameterKind::Reference => "reference",
+            ParameterKind::Date => "date",
+            ParameterKind::Number => "number",
+            ParameterKind::Quantity => "quantity",
+            ParameterKind::Uri => "uri",
+            ParameterKind::Composite => "composite",
+            ParameterKind::Special => "special",
+        }
+    }
+
+    /// Stands for the kind in hashes, which are stored.
+    fn letter(self) -> &'static str {
+        match self {
+            ParameterKind::String => "s",
+            ParameterKind::Token => "t",
+            ParameterKind::Reference => "r",
+            ParameterKind::Date => "d",
+            ParameterKind::Number => "n",
+            ParameterKind::Quantity => "q",
+            ParameterKind::Uri => "u",
+            ParameterKind::Composite => "c",
+            ParameterKind::Special => "p",
+        }
+    }
 }
 
 /// A search parameter as it applies to one resource type.
@@ -39,8 +279,11 @@ pub struct Parameter {
 /// One path from a type to values.
 #[derive(Debug)]
 pub struct Branch {
-    /// Normalized: without `.where(resolve() is T)`, the types of a choice as concrete names. `Observation.code`.
+    /// Normalized: without `.where(resolve() is T)`, types always as `.as(Quantity)`. `Observation.code`. A composite has
+    /// its components in it: `Observation(t:code,q:value.as(Quantity))`.
     pub text: SmolStr,
+    /// From the resource to the values; of a composite to the element.
+    pub expression: Expression,
     /// `hash64` and `hash32` of the kind's letter and the text.
     pub hash: i64,
     pub param: i32,
@@ -62,6 +305,8 @@ pub struct Branch {
 pub struct Component {
     pub kind: ParameterKind,
     pub code: SmolStr,
+    /// From the element to the values.
+    pub expression: Expression,
 }
 
 impl Branch {
@@ -84,131 +329,5 @@ impl Branch {
     }
 }
 
-/// The parameters of all types. A stand-in until the definitions are read.
-#[derive(Debug, Clone)]
-pub struct Registry {
-    types: std::collections::HashMap<ResourceType, std::collections::BTreeMap<SmolStr, Arc<Parameter>>>,
-}
-
-const TABLE: &str = "
-Patient name string Patient.name
-Patient family string Patient.name.family
-Patient given string Patient.name.given
-Patient birthdate date Patient.birthDate
-Patient gender token Patient.gender
-Patient active token Patient.active
-Patient identifier token Patient.identifier
-Patient phonetic string Patient.name
-Patient general-practitioner reference Patient.generalPractitioner Organization|Practitioner|PractitionerRole
-Patient organization reference Patient.managingOrganization Organization
-Patient link reference Patient.link.other Patient|RelatedPerson
-Patient age number
-Practitioner name string Practitioner.name
-Practitioner active token Practitioner.active
-Practitioner gender token Practitioner.gender
-Organization name string Organization.name|Organization.alias
-Organization partof reference Organization.partOf Organization
-Group code token Group.code
-Group identifier token Group.identifier
-Device device-name string Device.deviceName.name
-Location name string Location.name
-Observation code token Observation.code
-Observation combo-code token Observation.code|Observation.component.code
-Observation status token Observation.status
-Observation date date Observation.effective
-Observation subject reference Observation.subject Group|Device|Patient|Location
-Observation patient reference Observation.subject Patient
-Observation performer reference Observation.performer Practitioner|PractitionerRole|Organization|CareTeam|Patient|RelatedPerson
-Observation encounter reference Observation.encounter Encounter
-Observation device reference Observation.device Device|DeviceMetric
-Observation has-member reference Observation.hasMember Observation|MolecularSequence|QuestionnaireResponse
-Observation focus reference Observation.focus
-Observation value-quantity quantity Observation.value
-Observation value-date date Observation.value
-Observation code-value-quantity composite Observation
-Condition code token Condition.code
-Condition subject reference Condition.subject Group|Patient
-Condition patient reference Condition.subject Patient
-Condition onset-date date Condition.onset
-Condition severity token Condition.severity
-DiagnosticReport subject reference DiagnosticReport.subject Group|Device|Patient|Location
-DiagnosticReport patient reference DiagnosticReport.subject Patient
-DiagnosticReport result reference DiagnosticReport.result Observation
-Encounter patient reference Encounter.subject Patient
-Encounter length quantity Encounter.length
-AuditEvent entity reference AuditEvent.entity.what
-AuditEvent agent reference AuditEvent.agent.who Practitioner|Patient
-MedicationRequest patient reference MedicationRequest.subject Patient
-RiskAssessment probability number RiskAssessment.prediction.probability
-ValueSet url uri ValueSet.url
-";
-
-static STANDARD: std::sync::LazyLock<Arc<Registry>> = std::sync::LazyLock::new(|| Arc::new(Registry::load()));
-
-impl Registry {
-    pub fn standard() -> Arc<Registry> {
-        Arc::clone(&STANDARD)
-    }
-
-    pub fn parameter(&self, resource_type: ResourceType, code: &str) -> Option<&Arc<Parameter>> {
-        self.types.get(&resource_type)?.get(code)
-    }
-
-    pub fn parameters(&self, resource_type: ResourceType) -> impl Iterator<Item = &Arc<Parameter>> {
-        self.types.get(&resource_type).into_iter().flat_map(|parameters| parameters.values())
-    }
-
-    fn load() -> Registry {
-        let mut registry = Registry { types: Default::default() };
-        for line in TABLE.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            let [base, code, kind, rest @ ..] = words.as_slice() else { continue };
-            let Some(base) = ResourceType::parse(base) else { continue };
-            registry.add(base, code, kind, rest.first().unwrap_or(&""), rest.get(1).unwrap_or(&""));
-        }
-        for base in ResourceType::all() {
-            registry.add(base, "_id", "token", "", "");
-            registry.add(base, "_lastUpdated", "date", "", "");
-            registry.add(base, "_tag", "token", "Resource.meta.tag", "");
-            registry.add(base, "_profile", "uri", "Resource.meta.profile", "");
-        }
-        registry
-    }
-
-    fn add(&mut self, base: ResourceType, code: &str, kind: &str, texts: &str, targets: &str) {
-        use super::hash::{hash32, hash64};
-        let kind = match kind {
-            "string" => ParameterKind::String,
-            "token" => ParameterKind::Token,
-            "reference" => ParameterKind::Reference,
-            "date" => ParameterKind::Date,
-            "number" => ParameterKind::Number,
-            "quantity" => ParameterKind::Quantity,
-            "uri" => ParameterKind::Uri,
-            _ => ParameterKind::Composite,
-        };
-        let branch = |text: &str| {
-            let home = matches!(text, "Observation.subject" | "Condition.subject" | "Encounter.subject");
-            Arc::new(Branch {
-                text: text.into(),
-                hash: hash64(&["branch", text]),
-                param: hash32(&["branch", text]),
-                in_patient_compartment: home || text == "Observation.performer",
-                decides_home: home,
-                is_leading_date: text == "Observation.effective",
-                is_identifier: text.ends_with("identifier"),
-                is_code: false,
-            })
-        };
-        let parameter = Parameter {
-            code: code.into(),
-            url: SmolStr::default(),
-            kind,
-            base,
-            branches: texts.split('|').filter(|text| !text.is_empty()).map(branch).collect(),
-            targets: targets.split('|').filter_map(ResourceType::parse).collect(),
-            components: Vec::new(),
-        };
-        self.types.entry(base).or_default().insert(code.into(), Arc::new(parameter));
-    }
-}
+#[cfg(test)]
+mod tests;

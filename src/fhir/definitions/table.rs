@@ -2,6 +2,7 @@
 
 const ELEMENTS: &str = include_str!("../../../definitions/r4/elements.tsv");
 const COMPARTMENTS: &str = include_str!("../../../definitions/r4/compartments.tsv");
+const SEARCH_PARAMETERS: &str = include_str!("../../../definitions/r4/search-parameters.tsv");
 
 /// Stands for an empty field.
 const NONE: &str = "-";
@@ -64,6 +65,41 @@ pub(super) struct CompartmentRow {
     pub path: &'static str,
 }
 
+/// A search parameter of one base.
+#[derive(Clone, Copy)]
+pub struct SearchParameterRow {
+    /// A resource type, or `Resource` or `DomainResource`.
+    pub base: &'static str,
+    pub code: &'static str,
+    /// `string`, `token` …
+    pub kind: &'static str,
+    pub url: &'static str,
+    /// Its branches that start at the base; empty when the package gives none.
+    pub expression: &'static str,
+    targets: &'static str,
+    components: &'static str,
+}
+
+impl SearchParameterRow {
+    /// The types that a reference may lead to; `Resource` stands for any.
+    pub fn targets(&self) -> impl Iterator<Item = &'static str> {
+        self.targets.split('|').filter(|name| !name.is_empty())
+    }
+
+    /// Of a composite: the address of the parameter that says the kind, and the expression from the element.
+    pub fn components(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.components.split(';').filter_map(|component| component.split_once('='))
+    }
+}
+
+/// The rows of `search-parameters.tsv` in order; `None` for a row that cannot be read.
+pub fn search_parameters() -> impl Iterator<Item = Option<SearchParameterRow>> {
+    SEARCH_PARAMETERS.lines().skip(1).map(|line| {
+        let [base, code, kind, url, expression, targets, components] = fields(line)?;
+        Some(SearchParameterRow { base, code, kind, url, expression, targets, components })
+    })
+}
+
 /// The rows of `elements.tsv` in order; `None` for a row that cannot be read.
 pub(super) fn elements() -> impl Iterator<Item = Option<ElementRow>> {
     ELEMENTS.lines().skip(1).map(ElementRow::parse)
@@ -96,11 +132,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_of_both_tables_can_be_read() {
+    fn every_row_of_the_tables_can_be_read() {
         assert_eq!(elements().filter(Option::is_none).count(), 0);
         assert_eq!(compartments().filter(Option::is_none).count(), 0);
         assert_eq!(elements().count(), 7675);
         assert_eq!(compartments().count(), 305);
+        assert_eq!(search_parameters().filter(Option::is_none).count(), 0);
+        assert_eq!(search_parameters().count(), 1718);
     }
 
     #[test]

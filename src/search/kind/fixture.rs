@@ -8,6 +8,7 @@ use super::super::registry::{Branch, Component, Parameter, ParameterKind};
 use super::{Asked, Refusal, parse_all};
 use crate::fhir::definitions::{PrimitiveType, ResourceType, datatype, root};
 use crate::fhir::json;
+use crate::fhirpath::Expression;
 use crate::fhirpath::value::{Kind, Value};
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub fn branch(kind: ParameterKind, text: &str) -> Branch {
     let kind = format!("{kind:?}");
     Branch {
         text: text.into(),
+        expression: Expression::compile(text).unwrap(),
         hash: hash64(&["branch", &kind, text]),
         param: hash32(&["branch", &kind, text]),
         in_patient_compartment: false,
@@ -43,7 +45,7 @@ pub fn parameter(kind: ParameterKind, branches: Vec<Branch>) -> Parameter {
 }
 
 pub fn component(kind: ParameterKind, code: &str) -> Component {
-    Component { kind, code: code.into() }
+    Component { kind, code: code.into(), expression: Expression::compile(code).unwrap() }
 }
 
 /// A value of a datatype or a resource type; it lives as long as the test.

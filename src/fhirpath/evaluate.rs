@@ -1,0 +1,172 @@
+//! The values that an expression finds. <http://hl7.org/fhirpath/N1/>
+
+use super::node::Node;
+use super::type_name::TypeName;
+use super::value::{Kind, Value};
+use crate::fhir::definitions::{PrimitiveType, ResourceType};
+use crate::fhir::json::Json;
+
+static TRUE: Json = Json::Bool(true);
+static FALSE: Json = Json::Bool(false);
+
+/// What `$this` and `%resource` stand for.
+#[derive(Clone, Copy)]
+pub(super) struct Frame<'a> {
+    pub this: Value<'a>,
+    pub resource: Value<'a>,
+}
+
+/// The values of an expression as far as most operators want to know them.
+enum Found<'a> {
+    Nothing,
+    One(Value<'a>),
+    Many,
+}
+
+impl Node {
+    pub fn evaluate<'a>(&'a self, frame: Frame<'a>, found: &mut dyn FnMut(Value<'a>)) {
+        match self {
+            Node::This => found(frame.this),
+            Node::Resource => found(frame.resource),
+            Node::Root(type_name) if type_name.covers(frame.this.type_name()) => found(frame.this),
+            Node::Root(_) => {}
+            Node::Literal(json) => found(Value { json, kind: kind_of(json) }),
+            Node::Child(input, name) => input.evaluate(frame, &mut |value| value.each(name, found)),
+            Node::Extension(input, url) => input.evaluate(frame, &mut |value| {
+                value.children("extension").filter(|one| one.child_str("url") == Some(url)).for_each(&mut *found);
+            }),
+            Node::Where(input, condition) => input.evaluate(frame, &mut |this| {
+                if condition.truth(Frame { this, ..frame }) == Some(true) {
+                    found(this);
+                }
+            }),
+            Node::As(input, type_name) => input.evaluate(frame, &mut |value| {
+                if type_name.covers(value.type_name()) {
+                    found(value);
+                }
+            }),
+            Node::Index(input, index) => {
+                let mut place = 0;
+                input.evaluate(frame, &mut |value| {
+                    if place == *index {
+                        found(value);
+                    }
+                    place += 1;
+                });
+            }
+            // Duplicates stay: nothing that is supported here can tell.
+            Node::Union(members) => members.iter().for_each(|member| member.evaluate(frame, found)),
+            Node::Is(..) | Node::ResolvesTo(..) | Node::Exists(_) | Node::Not(_) | Node::Equal(..) => {
+                self.truth(frame).into_iter().for_each(|truth| found(boolean(truth)));
+            }
+            Node::And(..) | Node::Or(..) => self.truth(frame).into_iter().for_each(|truth| found(boolean(truth))),
+        }
+    }
+
+    /// What it says as a condition; `None` where FHIRPath has the empty collection.
+    fn truth<'a>(&'a self, frame: Frame<'a>) -> Option<bool> {
+        match self {
+            Node::Is(input, type_name) => input.one(frame).map(|value| type_name.covers(value.type_name())),
+            Node::ResolvesTo(input, target) => {
+                input.one(frame).map(|reference| resolves_to(reference, frame.resource, *target))
+            }
+            Node::Exists(input) => Some(!matches!(input.found(frame), Found::Nothing)),
+            Node::Not(input) => input.truth(frame).map(|truth| !truth),
+            Node::Equal(left, right) => equal(left, right, frame),
+            Node::And(left, right) => match (left.truth(frame), right.truth(frame)) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                _ => None,
+            },
+            Node::Or(left, right) => match (left.truth(frame), right.truth(frame)) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), Some(false)) => Some(false),
+                _ => None,
+            },
+            // A single value that is no boolean counts as true.
+            _ => self.one(frame).map(|value| *value.json != FALSE),
+        }
+    }
+
+    fn found<'a>(&'a self, frame: Frame<'a>) -> Found<'a> {
+        let mut all = Found::Nothing;
+        self.evaluate(frame, &mut |value| {
+            all = if matches!(all, Found::Nothing) { Found::One(value) } else { Found::Many };
+        });
+        all
+    }
+
+    fn one<'a>(&'a self, frame: Frame<'a>) -> Option<Value<'a>> {
+        match self.found(frame) {
+            Found::One(value) => Some(value),
+            Found::Nothing | Found::Many => None,
+        }
+    }
+
+    fn all<'a>(&'a self, frame: Frame<'a>) -> Vec<&'a Json> {
+        let mut all = Vec::new();
+        self.evaluate(frame, &mut |value| all.push(value.json));
+        all
+    }
+}
+
+fn boolean(truth: bool) -> Value<'static> {
+    Value { json: if truth { &TRUE } else { &FALSE }, kind: Kind::Primitive(PrimitiveType::Boolean) }
+}
+
+fn kind_of(literal: &Json) -> Kind {
+    Kind::Primitive(match literal {
+        Json::Number(_) => PrimitiveType::Decimal,
+        Json::Bool(_) => PrimitiveType::Boolean,
+        _ => PrimitiveType::String,
+    })
+}
+
+fn equal<'a>(left: &'a Node, right: &'a Node, frame: Frame<'a>) -> Option<bool> {
+    match (left.found(frame), right.found(frame)) {
+        (Found::Nothing, _) | (_, Found::Nothing) => None,
+        (Found::One(left), Found::One(right)) => Some(is_same(left.json, right.json)),
+        (Found::Many, Found::Many) => {
+            let (left, right) = (left.all(frame), right.all(frame));
+            Some(left.len() == right.len() && left.iter().zip(right).all(|(left, right)| is_same(left, right)))
+        }
+        _ => Some(false),
+    }
+}
+
+/// `1.0` is the same number as `1`.
+fn is_same(left: &Json, right: &Json) -> bool {
+    match (left, right) {
+        (Json::Number(left), Json::Number(right)) => left == right || left.parse::<f64>() == right.parse::<f64>(),
+        _ => left == right,
+    }
+}
+
+/// Whether a reference, canonical or uri leads to a resource of the type, as far as it says itself: nothing is looked up.
+fn resolves_to(reference: Value<'_>, resource: Value<'_>, target: TypeName) -> bool {
+    let text = reference.as_str().or_else(|| reference.child_str("reference")).unwrap_or_default();
+    let said = match text.strip_prefix('#') {
+        Some(id) => contained_type(resource, id),
+        None => type_in(text),
+    };
+    said.or_else(|| reference.child_str("type")).is_some_and(|said| target.covers(said))
+}
+
+fn contained_type<'a>(resource: Value<'a>, id: &str) -> Option<&'a str> {
+    if id.is_empty() {
+        return Some(resource.type_name());
+    }
+    let contained = resource.children("contained").find(|one| one.child_str("id") == Some(id));
+    contained.map(|one| one.type_name())
+}
+
+/// The type in `Type/id`, `Type/id/_history/1`, `Type?name=value` and in the addresses that end with such.
+fn type_in(text: &str) -> Option<&'static str> {
+    let text = text.split_once("/_history/").map_or(text, |(resource, _)| resource);
+    let path = match text.split_once('?') {
+        Some((path, _)) => path,
+        None => text.rsplit_once('/')?.0,
+    };
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    ResourceType::parse(name).map(ResourceType::as_str)
+}
