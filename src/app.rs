@@ -5,6 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
 use crate::interaction::mint::Minter;
 use crate::interaction::{Context, Limits};
+use crate::search::registry::Registry;
 use crate::store::embedded::Role;
 use crate::store::{Database, Store};
 use actix_web::dev::{Server, ServerHandle};
@@ -39,7 +40,7 @@ impl Engine {
             page_count_max: settings.page_count_max,
         };
         let own_base = settings.base_url.as_ref().map(|base| base.as_str().to_owned());
-        let context = Context { store, limits, minter: Minter::default(), own_base };
+        let context = Context { store, limits, minter: Minter::default(), registry: Registry::standard(), own_base };
         Ok(Engine { context: Arc::new(context), database })
     }
 

@@ -119,10 +119,7 @@ mod tests {
         let summary = "resourceType id meta status _status code valueString component";
         assert_eq!(names(&Subset::Summary), summary);
         assert_eq!(names(&Subset::Text), "resourceType id meta text status _status code");
-        assert_eq!(
-            names(&Subset::Data),
-            "resourceType id meta status _status code note valueString component"
-        );
+        assert_eq!(names(&Subset::Data), "resourceType id meta status _status code note valueString component");
         let elements = Subset::Elements(vec!["note".to_owned(), "value".to_owned()]);
         assert_eq!(names(&elements), "resourceType id meta status _status code note valueString");
     }

@@ -21,26 +21,31 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::invalid::Invalid;
 use crate::fhir::resource::Resource;
 use crate::search::entry::Entries;
+use crate::search::extract::extract;
+use crate::search::registry::Registry;
 use crate::store::Store;
 use crate::validate;
 use mint::Minter;
 use request::Request;
 use response::Response;
 use route::Interaction;
+use std::sync::Arc;
 
 /// What every interaction works with.
 pub struct Context {
     pub store: Store,
     pub limits: Limits,
     pub minter: Minter,
+    /// What can be asked of each type, and so what the index remembers.
+    pub registry: Arc<Registry>,
     /// The configured address of this server; absolute references that start with it are local ones.
     pub own_base: Option<String>,
 }
 
 impl Context {
     /// What the index holds of a resource.
-    fn entries(&self, _resource: &Resource) -> Entries {
-        Entries::default()
+    fn entries(&self, resource: &Resource) -> Entries {
+        extract(&self.registry, resource, self.own_base.as_deref())
     }
 }
 

@@ -27,9 +27,8 @@ fn changed(version: &NewVersion, previous: Option<&Previous>) -> Changed {
     let nothing = Entries::default();
     let (new, old) = (&version.entries, previous.map_or(&nothing, |previous| &previous.entries));
     // Entries are stored under the compartment and the key: when these change, all of them do.
-    let elsewhere = previous.is_some_and(|previous| {
-        previous.compartment != version.compartment || previous.key != Some(version.key)
-    });
+    let elsewhere = previous
+        .is_some_and(|previous| previous.compartment != version.compartment || previous.key != Some(version.key));
     Changed {
         // The leading date is in each row, so that one token's rows lie in the order of a page.
         tokens: elsewhere || new.tokens != old.tokens || new.date.map(|span| span.low) != old.date.map(|span| span.low),

@@ -1,8 +1,8 @@
 //! Reading versions: by id, by version, and where an id lives that does not tell.
 
 use super::Store;
-use super::search::sql::Sql;
 use super::node::{Connection, Parameters};
+use super::search::sql::Sql;
 use super::sqlstate::Failure;
 use super::statement::{FIND_HOME, FIND_RECEIPT, READ_CURRENT, READ_VERSION, Statement};
 use crate::auth::{Filter, Grant};

@@ -26,6 +26,9 @@ fn value_of(kind: &Type) -> Box<dyn ToSql + Sync> {
     match *kind {
         Type::TEXT => Box::new("x"),
         Type::INT8 => Box::new(1_i64),
+        Type::INT4 => Box::new(1_i32),
+        Type::FLOAT8 => Box::new(1_f64),
+        Type::TEXT_ARRAY => Box::new(vec!["x"]),
         Type::TIMESTAMPTZ => Box::new(chrono::DateTime::UNIX_EPOCH),
         Type::BYTEA => Box::new(b"{}".as_slice()),
         ref other => panic!("a statement uses a parameter of type {other}"),
@@ -93,7 +96,7 @@ async fn every_clinical_table_is_distributed_in_one_colocation_group() {
         }
         groups.insert(group.unwrap_or_else(|| panic!("{table} is not distributed")));
     }
-    assert_eq!((rows.len(), groups.len()), (9, 1));
+    assert_eq!((rows.len(), groups.len()), (14, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -401,7 +401,9 @@ fn push_chain(sql: &mut Sql, chain: &Chain, anchor: Anchor) -> Result<()> {
     sql.push(" ON ").push(target.alias).push(".compartment = l.compartment AND (");
     push_self(sql, &chain.links, target.alias);
     sql.push(") WHERE l.compartment = ").push(anchor.alias).push(".compartment AND l.key = ").push(anchor.alias);
-    sql.push(".key AND l.param = ANY(").bind(chain.links.iter().map(|link| link.param).collect::<Vec<_>>()).push(") AND (");
+    sql.push(".key AND l.param = ANY(")
+        .bind(chain.links.iter().map(|link| link.param).collect::<Vec<_>>())
+        .push(") AND (");
     for (number, (resource_type, condition)) in chain.targets.iter().enumerate() {
         if number > 0 {
             sql.push(" OR ");

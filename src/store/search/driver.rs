@@ -31,7 +31,9 @@ pub enum Driver {
 pub enum Frequency {
     Rare(usize),
     /// `since`: the leading date of its match number [`RARE`] in the order of the page. The later, the denser.
-    Frequent { since: i64 },
+    Frequent {
+        since: i64,
+    },
 }
 
 /// The token of a condition that is one token and no more.
@@ -150,9 +152,7 @@ fn range_of(bounds: &Bounds<i64>) -> DateRange {
     };
     match (low, high) {
         (Some(low), _) => DateRange { from: Some(low), to, reaching: None },
-        (None, Some(high)) => {
-            DateRange { from: Some(high.saturating_sub(LONG_SPAN_US)), to, reaching: Some(high) }
-        }
+        (None, Some(high)) => DateRange { from: Some(high.saturating_sub(LONG_SPAN_US)), to, reaching: Some(high) },
         (None, None) => DateRange { from: None, to, reaching: None },
     }
 }
@@ -194,7 +194,10 @@ mod tests {
         let frequent = |since| Some(Frequency::Frequent { since });
         assert_eq!(choose(&clauses, &[frequent(9), frequent(5), frequent(0)], &order), Driver::Token(2));
         assert_eq!(choose(&clauses, &[frequent(9), frequent(5), Some(Frequency::Rare(3))], &order), Driver::Gather(2));
-        assert_eq!(choose(&clauses, &[Some(Frequency::Rare(2)), None, Some(Frequency::Rare(3))], &order), Driver::Token(1));
+        assert_eq!(
+            choose(&clauses, &[Some(Frequency::Rare(2)), None, Some(Frequency::Rare(3))], &order),
+            Driver::Token(1)
+        );
         assert_eq!(choose(&[], &[], &order), Driver::Page);
         assert!(!needs_frequencies(&clauses[..1], &order));
         assert!(needs_frequencies(&clauses, &order));

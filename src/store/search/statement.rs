@@ -58,7 +58,9 @@ pub fn selves(planned: &Planned<'_>, rows: i64) -> Result<Sql> {
 /// The distinct tokens of some branches on up to `rows` resources that match: to what they refer.
 pub fn tokens(planned: &Planned<'_>, params: Vec<i32>, rows: i64) -> Result<Sql> {
     let anchor = planned.anchor();
-    let mut sql = Sql::new("SELECT DISTINCT l.token FROM search_token l JOIN resource r ON r.compartment = l.compartment AND r.key = l.key");
+    let mut sql = Sql::new(
+        "SELECT DISTINCT l.token FROM search_token l JOIN resource r ON r.compartment = l.compartment AND r.key = l.key",
+    );
     sql.push(" WHERE l.param = ANY(").bind(params).push(") AND ");
     planned.push_where(&mut sql, anchor)?;
     sql.push(" LIMIT ").bind(rows);
