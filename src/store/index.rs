@@ -84,14 +84,19 @@ fn add(rows: &mut Vec<Row>, needed: bool, version: &NewVersion, make: fn(&NewVer
 fn token_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
     let date = date(version);
     rows.extend(version.entries.tokens.iter().map(|entry| {
-        let code = entry.code.as_ref().map(ToString::to_string);
+        let code = entry.code.as_deref().map(storable);
         row(at, owned![at.to_owned(), version.key, date, entry.token, entry.param, entry.system, code])
     }));
 }
 
+/// PostgreSQL's text cannot hold U+0000, which JSON can: it is left out of the index.
+fn storable(text: &str) -> String {
+    text.replace('\0', "")
+}
+
 fn string_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
     rows.extend(version.entries.strings.iter().map(|entry| {
-        row(at, owned![at.to_owned(), version.key, entry.param, entry.value.clone(), entry.exact, entry.system])
+        row(at, owned![at.to_owned(), version.key, entry.param, storable(&entry.value), entry.exact, entry.system])
     }));
 }
 
