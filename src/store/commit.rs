@@ -18,6 +18,10 @@ use futures_util::future::{join, join_all};
 use std::time::Instant;
 use tokio_postgres::types::ToSql;
 
+/// Writes whose statements are made at a time: made all at once, those of a large Bundle would take its size several
+/// times over (writes).
+const WRITES_AT_ONCE: usize = 1_000;
+
 /// A version to be stored.
 #[derive(Debug, Clone)]
 pub struct NewVersion {
@@ -204,10 +208,20 @@ impl<'a> Transaction<'a> {
 
     /// Stages the writes without committing them, for reads that must see them; `commit_changes` with nothing ends it.
     pub async fn stage(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<(), WriteFailure> {
-        self.begin().await?;
-        let operations = operations(&self.store.nodes, writes, receipt);
-        run(&self.connection, &operations, Frame::default(), Phase::Statement, self.ends).await?;
+        self.send(writes, receipt).await?;
         self.witness = writes.first().map(|write| write.version.clone());
+        Ok(())
+    }
+
+    /// Sends the writes inside a transaction, a piece at a time.
+    async fn send(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<(), Failure> {
+        self.begin().await?;
+        let pieces = writes.len().div_ceil(WRITES_AT_ONCE).max(1);
+        for number in 0..pieces {
+            let piece = writes.chunks(WRITES_AT_ONCE).nth(number).unwrap_or_default();
+            let operations = operations(&self.store.nodes, piece, receipt.filter(|_| number + 1 == pieces));
+            run(&self.connection, &operations, Frame::default(), Phase::Statement, self.ends).await?;
+        }
         Ok(())
     }
 
@@ -218,17 +232,13 @@ impl<'a> Transaction<'a> {
         writes: &[Write],
         receipt: Option<&str>,
     ) -> std::result::Result<(), WriteFailure> {
-        let operations = operations(&self.store.nodes, writes, receipt);
-        self.connection.hold();
-        // One statement outside a transaction commits by itself.
-        let single = operations.len() == 1 && !self.begun;
-        let begin = !single && !operations.is_empty() && !std::mem::replace(&mut self.begun, true);
-        let at_once = self.begun && !operations.is_empty() && can_commit_at_once(&operations);
-        let phase = if single || at_once { Phase::Commit } else { Phase::Statement };
-        let mut outcome = run(&self.connection, &operations, Frame { begin, commit: at_once }, phase, self.ends).await;
-        if outcome.is_ok() && self.begun && !at_once {
-            outcome = self.connection.run("COMMIT", Phase::Commit).await;
-        }
+        let outcome = match writes.len() {
+            ..=WRITES_AT_ONCE => self.commit_few(writes, receipt).await,
+            _ => match self.send(writes, receipt).await {
+                Ok(()) => self.connection.run("COMMIT", Phase::Commit).await,
+                Err(failure) => Err(failure),
+            },
+        };
         match outcome {
             Ok(()) => {
                 self.connection.release();
@@ -236,6 +246,19 @@ impl<'a> Transaction<'a> {
             }
             Err(failure) => self.after_failure(failure, writes).await,
         }
+    }
+
+    /// As few flights as can be: BEGIN goes out with the first statements, and COMMIT, where no answer decides about it.
+    async fn commit_few(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<(), Failure> {
+        let operations = operations(&self.store.nodes, writes, receipt);
+        self.connection.hold();
+        // One statement outside a transaction commits by itself.
+        let single = operations.len() == 1 && !self.begun;
+        let begin = !single && !operations.is_empty() && !std::mem::replace(&mut self.begun, true);
+        let at_once = self.begun && !operations.is_empty() && can_commit_at_once(&operations);
+        let phase = if single || at_once { Phase::Commit } else { Phase::Statement };
+        run(&self.connection, &operations, Frame { begin, commit: at_once }, phase, self.ends).await?;
+        if self.begun && !at_once { self.connection.run("COMMIT", Phase::Commit).await } else { Ok(()) }
     }
 
     /// An unknown outcome is looked up: what can be read is stored.

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 const ENTRIES: usize = 25_000;
 const BUNDLE_BYTES: usize = 60_000_000;
 /// The most that the server's memory may have grown to (KiB) while it stored one such Bundle, and two at once.
-const MEMORY_KIB_MAX: u64 = 320 * 1024;
-const MEMORY_OF_TWO_KIB_MAX: u64 = 600 * 1024;
+const MEMORY_KIB_MAX: u64 = 260 * 1024;
+const MEMORY_OF_TWO_KIB_MAX: u64 = 500 * 1024;
 /// An update holds the version that it supersedes besides its own.
-const MEMORY_OF_UPDATES_KIB_MAX: u64 = 450 * 1024;
+const MEMORY_OF_UPDATES_KIB_MAX: u64 = 320 * 1024;
 
 /// `brasa serve` as a process of its own, stopped when it is dropped.
 struct Process {
