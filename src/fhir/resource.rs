@@ -13,8 +13,11 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
     resource_type: ResourceType,
-    object: Object,
+    /// Always an object.
+    json: Json,
 }
+
+static NOTHING: Object = Object::new();
 
 /// Where a resource belongs: one home, and the further patients in whose compartments it also is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +39,7 @@ impl Resource {
 
     pub fn from_json(json: Json) -> Result<Resource> {
         let kind = json.kind();
-        let Json::Object(object) = json else {
+        let Json::Object(object) = &json else {
             return Err(Invalid::structure("", format!("A resource is a JSON object; this is {kind}.")));
         };
         let resource_type = match object.get("resourceType") {
@@ -52,24 +55,31 @@ impl Resource {
         if object.get("meta").is_some_and(|meta| meta.as_object().is_none()) {
             return Err(Invalid::structure("meta", "`meta` is an object."));
         }
-        Ok(Resource { resource_type, object })
+        Ok(Resource { resource_type, json })
     }
 
     pub fn resource_type(&self) -> ResourceType {
         self.resource_type
     }
 
-    pub fn object(&self) -> &Object {
-        &self.object
+    pub fn json(&self) -> &Json {
+        &self.json
     }
 
-    pub fn object_mut(&mut self) -> &mut Object {
-        &mut self.object
+    pub fn object(&self) -> &Object {
+        self.json.as_object().unwrap_or(&NOTHING)
+    }
+
+    pub fn object_mut(&mut self) -> Option<&mut Object> {
+        match &mut self.json {
+            Json::Object(object) => Some(object),
+            _ => None,
+        }
     }
 
     /// The id that the body names, if it names one.
     pub fn id(&self) -> Result<Option<Id>> {
-        match self.object.get("id") {
+        match self.object().get("id") {
             None => Ok(None),
             Some(Json::String(text)) => match Id::parse(text) {
                 Ok(id) => Ok(Some(id)),
@@ -81,27 +91,28 @@ impl Resource {
 
     /// Writes what the server owns: id, version and time. All else, and the order of it, stays.
     pub fn stamp(&mut self, id: &Id, version: VersionId, last_updated: DateTime<Utc>) {
-        let after_type = self.object.position("resourceType").map_or(0, |position| position + 1);
-        self.object.set_at(after_type, "id", Json::string(id.as_str()));
-        let after_id = self.object.position("id").map_or(0, |position| position + 1);
-        if self.object.get("meta").is_none() {
-            self.object.set_at(after_id, "meta", Json::Object(Object::new()));
+        let Some(object) = self.object_mut() else { return };
+        let after_type = object.position("resourceType").map_or(0, |position| position + 1);
+        object.set_at(after_type, "id", Json::string(id.as_str()));
+        let after_id = object.position("id").map_or(0, |position| position + 1);
+        if object.get("meta").is_none() {
+            object.set_at(after_id, "meta", Json::Object(Object::new()));
         }
-        if let Some(Json::Object(meta)) = self.object.get_mut("meta") {
+        if let Some(Json::Object(meta)) = object.get_mut("meta") {
             meta.set_at(0, "versionId", Json::string(version.to_string()));
             meta.set_at(1, "lastUpdated", Json::string(to_instant(last_updated)));
         }
     }
 
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.object.to_bytes()
+        self.object().to_bytes()
     }
 
     /// The texts of the references that can put this resource into a patient's compartment, in the definition's order.
     pub fn patient_references(&self) -> Vec<&str> {
         let mut references = Vec::new();
         for path in patient_compartment_paths(self.resource_type) {
-            collect_references(&self.object, path, &mut references);
+            collect_references(self.object(), path, &mut references);
         }
         references
     }
@@ -137,7 +148,7 @@ impl Resource {
 
     /// The business identifiers at the top of the resource, as (system, value); the system is empty when there is none.
     pub fn identifiers(&self) -> Vec<(&str, &str)> {
-        let Some(identifier) = self.object.get("identifier") else { return Vec::new() };
+        let Some(identifier) = self.object().get("identifier") else { return Vec::new() };
         let objects = identifier.items().iter().filter_map(Json::as_object);
         let mut identifiers: Vec<(&str, &str)> = objects
             .filter_map(|one| Some((one.get_str("system").unwrap_or_default(), one.get_str("value")?)))

@@ -4,15 +4,13 @@ use super::entry::Entries;
 use super::kind::{self, composite};
 use super::registry::{ParameterKind, Registry, Source};
 use crate::fhir::definitions::root;
-use crate::fhir::json::Json;
 use crate::fhir::resource::Resource;
 use crate::fhirpath::value::{Kind, Value};
 
 /// All that searches remember of a resource, each entry once. `base` is this server's own address: references that start
 /// with it are local. Resources inside this one are not entered.
 pub fn extract(registry: &Registry, resource: &Resource, base: Option<&str>) -> Entries {
-    let json = Json::Object(resource.object().clone());
-    let root = Value { json: &json, kind: Kind::Complex(root(resource.resource_type())) };
+    let root = Value { json: resource.json(), kind: Kind::Complex(root(resource.resource_type())) };
     let mut entries = Entries::default();
     for source in registry.sources_in(resource.resource_type(), resource.object()) {
         let Source { branch, parameter } = source;

@@ -79,8 +79,8 @@ impl From<Object> for Json {
 }
 
 impl Object {
-    pub fn new() -> Self {
-        Object::default()
+    pub const fn new() -> Self {
+        Object { members: Vec::new() }
     }
 
     pub fn get(&self, name: &str) -> Option<&Json> {

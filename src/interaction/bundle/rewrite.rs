@@ -13,7 +13,7 @@ use crate::fhir::resource::Resource;
 pub fn rewrite(resource: &mut Resource, links: &Links, from: Option<&str>) -> Result<()> {
     let mut rewriter = Rewriter { links, from, path: Vec::new() };
     let node = root(resource.resource_type());
-    rewriter.object(resource.object_mut(), node)
+    resource.object_mut().map_or(Ok(()), |object| rewriter.object(object, node))
 }
 
 /// A member on the way to a reference, and which of its items when it is a list.
