@@ -91,6 +91,7 @@ pub fn parse(question: &Question<'_>) -> error::Result<Query> {
         let message = format!("A search may have at most {PARAMETERS_MAX} parameters.");
         return Err(Error::new(Kind::TooCostly, message));
     }
+    question.parameters.iter().try_for_each(|(name, value)| check_characters(name, value))?;
     control::check_repetitions(question.parameters)?;
     let compiler = Compiler::new(question);
     let mut query = Query::new(question)?;
@@ -180,6 +181,16 @@ impl Query {
         }
         Ok(())
     }
+}
+
+/// PostgreSQL's text cannot hold U+0000, so nothing that is stored can be found by it.
+fn check_characters(name: &str, value: &str) -> error::Result<()> {
+    if !name.contains('\0') && !value.contains('\0') {
+        return Ok(());
+    }
+    let name = name.replace('\0', "\u{FFFD}");
+    let message = format!("The parameter '{name}' has the character U+0000 in its name or value, which no text can have.");
+    Err(Error::invalid(message).at(name))
 }
 
 /// A parameter's name without its modifier.

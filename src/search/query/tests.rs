@@ -324,6 +324,24 @@ fn a_value_that_cannot_be_read_is_refused_by_parameter_and_value() {
 }
 
 #[test]
+fn a_text_that_the_database_cannot_hold_is_refused_by_parameter() {
+    for (text, place) in [
+        ("Patient?name=a\0b", "name"),
+        ("Patient?name:exact=\0", "name:exact"),
+        ("Patient?active=true&_filter=name eq \"a\0\"", "_filter"),
+        ("Observation?subject:Patient.name=\0", "subject:Patient.name"),
+        ("Patient?_has:Observation:patient:code=\0", "_has:Observation:patient:code"),
+        ("Patient?_sort=\0", "_sort"),
+        ("Patient?na\0me=a", "na\u{FFFD}me"),
+        ("?_type=Patient\0", "_type"),
+    ] {
+        let error = refused(text);
+        assert_eq!((error.kind, error.expression.as_deref()), (Kind::Invalid, Some(place)), "{text:?}");
+        assert!(error.message.contains(place) && error.message.contains("U+0000"), "{error}");
+    }
+}
+
+#[test]
 fn searches_have_bounds_that_are_told() {
     let many = |count: usize| format!("Patient?{}", vec!["name=x"; count].join("&"));
     ask(&many(PARAMETERS_MAX));
