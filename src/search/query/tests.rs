@@ -275,6 +275,20 @@ fn chains_are_followed_over_four_references_and_no_more() {
     assert_eq!(refused("Observation?focus.focus.focus.focus.focus.code=x").kind, Kind::TooCostly);
 }
 
+#[test]
+fn a_chain_over_many_types_is_refused_before_all_of_them_are_tried() {
+    // Each step leads to every type, and nine of them have the next step.
+    let chain = |times: usize, end: &str| format!("Library?{}{end}=x", "derived-from.".repeat(times));
+    for text in [chain(6, "title"), chain(4, "nothing"), format!("{}&{0}", chain(3, "title"))] {
+        let error = refused(&text);
+        assert_eq!(error.kind, Kind::TooCostly, "{text}");
+        assert!(error.message.contains("10000") || error.message.contains("at most 4"), "{error}");
+    }
+    assert!(refused(&chain(4, "nothing")).message.contains("10000"));
+    ask(&chain(2, "title"));
+    assert!(ignored(&chain(2, "nothing")).contains("not a search parameter"));
+}
+
 const LINKS: usize = chain::LINKS_MAX;
 
 #[test]
