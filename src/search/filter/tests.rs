@@ -189,6 +189,7 @@ fn what_is_no_filter_is_refused_with_its_position() {
         ("link[name eq x] eq y", 17, "'.' and the rest"),
         ("link[name eq x.name eq y", 21, "'and', 'or' or ']'"),
         ("name eq \"é", 9, "a string as in JSON"),
+        (r#"name eq "a\u0000""#, 9, "without U+0000"),
         ("é eq x", 1, "the name of a parameter"),
         ("_has:Observation:code eq x", 23, "'_has:Type:parameter:'"),
     ] {
@@ -230,6 +231,22 @@ fn filters_have_bounds_that_are_told() {
     assert_eq!(refused(&format!("Patient?_filter={}", long(1001))).kind, Kind::TooCostly);
     let chain = "partof.".repeat(5);
     assert_eq!(refused(&format!("Organization?_filter={chain}name eq x")).kind, Kind::TooCostly);
+}
+
+#[test]
+fn a_long_filter_is_read_and_its_places_are_those_of_characters() {
+    // 100 KB, two bytes a character.
+    let long = format!("name eq \"{}\" and ", "é".repeat(50)).repeat(900);
+    filtered("Patient", &format!("{long}name eq x"));
+    let characters = long.chars().count();
+    assert!(long.len() > 100_000 && characters < 70_000);
+    let message = refusal("Patient", &format!("{long}foo eq x"));
+    assert!(message.starts_with(&message_at(characters + 1, "'foo'")), "{message}");
+    let message = refusal("Patient", &format!("{long}(name eq x"));
+    assert!(message.starts_with(&message_at(characters + 11, "Expected")), "{message}");
+    // A string that is not closed is looked through once.
+    let message = refusal("Patient", &format!("name eq \"{}", "é\\\"".repeat(30_000)));
+    assert!(message.starts_with(&message_at(9, "Expected")), "{message}");
 }
 
 #[test]
