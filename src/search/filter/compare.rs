@@ -136,11 +136,7 @@ impl Asked<'_> {
     }
 
     fn differs(&self, is: Clause) -> Result<Clause, Refused> {
-        match self.parameter.kind {
-            // Whether there is one is not kept.
-            ParameterKind::Composite | ParameterKind::Special => Ok(is.negated()),
-            _ => Ok(Clause::All(vec![self.of_kind(Some("missing"), "false")?, is.negated()])),
-        }
+        Ok(Clause::All(vec![self.of_kind(Some("missing"), "false")?, is.negated()]))
     }
 }
 

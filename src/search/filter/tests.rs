@@ -4,7 +4,7 @@ use super::grammar::{Operator, message_at};
 use super::*;
 use crate::error::Kind;
 use crate::search::clause::{Pending, Predicate};
-use crate::search::entry::{Entries, NumberEntry, Span, StringEntry};
+use crate::search::entry::{Entries, NumberEntry, Span, StringEntry, TokenEntry};
 use crate::search::kind::string;
 use crate::search::query::tests::{ask, clause, dated, entries, find, ignored, of, read, refused, ward};
 use proptest::prelude::*;
@@ -21,6 +21,11 @@ fn refusal(path: &str, filter: &str) -> String {
     let error = refused(&format!("{path}?_filter={filter}"));
     assert_eq!((error.kind.status(), error.expression.as_deref()), (400, Some("_filter")), "{filter}");
     error.message
+}
+
+/// An element of a composite that has a value.
+fn present(branch: &crate::search::registry::Branch) -> TokenEntry {
+    TokenEntry { token: branch.hash, param: branch.param, system: None, code: None }
 }
 
 fn people() -> Vec<(&'static str, Entries)> {
@@ -142,6 +147,17 @@ fn codes_numbers_references_and_value_sets_are_compared_by_their_kinds() {
     let world = [("RiskAssessment/1", Entries { numbers: vec![number], ..Entries::default() })];
     assert_eq!(found("RiskAssessment", "probability gt 0.7", &world).len(), 1);
     assert_eq!(found("RiskAssessment", "probability gt 0.9", &world).len(), 0);
+}
+
+#[test]
+fn a_composite_is_asked_whole_and_whether_it_is_there() {
+    let branch = of("Observation", "code-value-quantity");
+    let there = Entries { tokens: vec![present(&branch)], ..Entries::default() };
+    let world = [("Observation/1", there), ("Observation/2", Entries::default())];
+    assert_eq!(found("Observation", "code-value-quantity pr true", &world), ["Observation/1"]);
+    assert_eq!(found("Observation", "code-value-quantity pr false", &world), ["Observation/2"]);
+    assert_eq!(found("Observation", "code-value-quantity ne 1234-5$5", &world), ["Observation/1"]);
+    assert_eq!(find("Observation?component-code-value-quantity:missing=true", &world).len(), 2);
 }
 
 #[test]
