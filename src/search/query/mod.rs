@@ -211,5 +211,29 @@ fn each_of(types: &[ResourceType]) -> Vec<ResourceType> {
     if types.is_empty() { ResourceType::all().collect() } else { types.to_vec() }
 }
 
+/// Asks something of each type. What is ignorable is told with the types that it holds for, a few of them by name.
+fn of_each<T>(
+    types: &[ResourceType],
+    mut ask: impl FnMut(ResourceType) -> Result<T, Refused>,
+) -> Result<Vec<T>, Refused> {
+    const NAMED_MAX: usize = 3;
+    let (mut answers, mut first, mut others) = (Vec::with_capacity(types.len()), None, Vec::new());
+    for on in types {
+        match ask(*on) {
+            Ok(answer) => answers.push(answer),
+            Err(Refused::Ignorable(reason)) if first.is_none() => first = Some(reason),
+            Err(Refused::Ignorable(_)) => others.push(on.as_str()),
+            Err(error) => return Err(error),
+        }
+    }
+    let Some(reason) = first else { return Ok(answers) };
+    let named = others.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    Err(Refused::Ignorable(match others.len() {
+        0 => reason,
+        ..=NAMED_MAX => format!("{reason} The same holds for {named}."),
+        many => format!("{reason} The same holds for {named} and {} more of the types searched.", many - NAMED_MAX),
+    }))
+}
+
 #[cfg(test)]
 pub(in crate::search) mod tests;

@@ -383,6 +383,16 @@ fn several_types_are_searched_by_what_all_of_them_have() {
     assert!(ignored("?code=x").contains("'code' is not a search parameter of"));
     let query = read("?_type=Patient,Observation&code=x", false).unwrap();
     assert_eq!(query.ignored[0].reason, "'code' is not a search parameter of Patient.");
+    let query = read("?_type=Patient,Group&status=x", false).unwrap();
+    assert!(query.ignored[0].reason.ends_with("of Patient. The same holds for Group."));
+    for (text, reason) in [
+        ("?foo=x", "of Account. The same holds for ActivityDefinition, AdverseEvent, AllergyIntolerance and 14"),
+        ("?_tag:foo=x", "'_tag' has no modifier ':foo' here."),
+        ("?_sort=foo", "of Account. The same holds for ActivityDefinition,"),
+        ("?code.foo=x", "'code' is not a search parameter of Account. The same holds for ActivityDefinition,"),
+    ] {
+        assert!(ignored(text).contains(reason), "{text}: {}", ignored(text));
+    }
     let error = refused("?_type=Patient,Foo");
     assert_eq!((error.kind, error.expression.as_deref()), (Kind::Invalid, Some("_type")));
 }
