@@ -189,7 +189,8 @@ fn check_characters(name: &str, value: &str) -> error::Result<()> {
         return Ok(());
     }
     let name = name.replace('\0', "\u{FFFD}");
-    let message = format!("The parameter '{name}' has the character U+0000 in its name or value, which no text can have.");
+    let message =
+        format!("The parameter '{name}' has the character U+0000 in its name or value, which no text can have.");
     Err(Error::invalid(message).at(name))
 }
 
