@@ -41,8 +41,12 @@ impl Engine {
             included_max: settings.included_max,
             explain: settings.explain,
         };
+        let registry = match settings.full_text {
+            true => Arc::new(Registry::clone(&Registry::standard()).with_full_text()),
+            false => Registry::standard(),
+        };
         let own_base = settings.base_url.as_ref().map(|base| base.as_str().to_owned());
-        let context = Context { store, limits, minter: Minter::default(), registry: Registry::standard(), own_base };
+        let context = Context { store, limits, minter: Minter::default(), registry, own_base };
         Ok(Engine { context: Arc::new(context), database })
     }
 

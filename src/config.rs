@@ -61,6 +61,9 @@ pub struct Settings {
     /// Whether `_explain` is answered.
     pub explain: bool,
 
+    /// Whether `_text` and `_content` are answered, and the words of each resource kept for them.
+    pub full_text: bool,
+
     /// A filter that `tracing_subscriber::EnvFilter` reads.
     pub log: String,
     pub log_format: LogFormat,
@@ -243,6 +246,7 @@ impl Reader<'_> {
             page_count_max: self.number("BRASA_PAGE_COUNT_MAX")?,
             included_max: self.number("BRASA_INCLUDED_MAX")?,
             explain: self.text("BRASA_EXPLAIN", Switch::parse)? == Switch::On,
+            full_text: self.text("BRASA_FULL_TEXT", Switch::parse)? == Switch::On,
             log: self.text("BRASA_LOG", read_log_filter)?,
             log_format: self.text("BRASA_LOG_FORMAT", LogFormat::parse)?,
         })

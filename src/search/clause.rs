@@ -79,10 +79,10 @@ pub enum Predicate {
         longitude: f64,
         metres: f64,
     },
-    /// Full text over the narrative, or over all of the resource, in PostgreSQL's web syntax.
+    /// Full text over the narrative, or over all of the resource: alternatives, each of terms that all hold.
     FullText {
         narrative_only: bool,
-        query: String,
+        alternatives: Vec<Vec<TextTerm>>,
     },
 }
 
@@ -117,6 +117,14 @@ pub enum TextMatch {
     Whole(String),
     /// The text as written; the folded one narrows the index.
     Exact { folded: String, exact: i64 },
+}
+
+/// Words that stand side by side, folded and cut as [`super::full_text::words`] does; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextTerm {
+    pub words: Vec<String>,
+    /// They must not stand there. An alternative has another term beside it.
+    pub is_absent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,6 +12,8 @@ pub struct Entries {
     pub dates: Vec<DateEntry>,
     pub numbers: Vec<NumberEntry>,
     pub positions: Vec<Position>,
+    /// Only where the registry has full text.
+    pub texts: Option<Texts>,
 }
 
 impl Entries {
@@ -94,6 +96,15 @@ pub struct NumberEntry {
     pub unit_code: i32,
     pub unit_text: i32,
     pub system: Option<i32>,
+}
+
+/// The words of a resource, folded, with a space between them (`full_text::texts`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Texts {
+    /// Of the resource's own narrative.
+    pub narrative: String,
+    /// Of all of the resource, the narrative included.
+    pub content: String,
 }
 
 /// A place on the earth, in degrees (WGS 84).

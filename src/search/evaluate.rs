@@ -4,6 +4,7 @@ use super::clause::{
     Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch, TextMatch, UnitMatch,
 };
 use super::entry::{Entries, NumberEntry, Position, Span};
+use super::full_text;
 use super::hash::self_hash;
 use crate::fhir::definitions::ResourceType;
 
@@ -17,8 +18,8 @@ pub struct Fact<'a> {
     pub entries: &'a Entries,
 }
 
-/// Whether a resource meets a clause; `world` holds all resources, for chains. A [`Clause::Pending`] and full text are
-/// met by nothing, since entries do not tell.
+/// Whether a resource meets a clause; `world` holds all resources, for chains. A [`Clause::Pending`] is met by
+/// nothing, since entries do not tell.
 pub fn matches(clause: &Clause, fact: &Fact<'_>, world: &[Fact<'_>]) -> bool {
     match clause {
         Clause::Match(predicate) => holds(predicate, fact),
@@ -51,7 +52,7 @@ fn refers(source: &Fact<'_>, links: &[Link], target: &Fact<'_>) -> bool {
 }
 
 fn holds(predicate: &Predicate, fact: &Fact<'_>) -> bool {
-    let Entries { date, tokens, strings, dates, numbers, positions } = fact.entries;
+    let Entries { date, tokens, strings, dates, numbers, positions, texts } = fact.entries;
     match predicate {
         Predicate::Type(resource_type) => fact.resource_type == *resource_type,
         Predicate::Id(id) => fact.id == id.as_str(),
@@ -85,7 +86,9 @@ fn holds(predicate: &Predicate, fact: &Fact<'_>) -> bool {
             let centre = Position { latitude: *latitude, longitude: *longitude };
             positions.iter().any(|position| distance_metres(centre, *position) <= *metres)
         }
-        Predicate::FullText { .. } => false,
+        Predicate::FullText { narrative_only, alternatives } => texts.as_ref().is_some_and(|texts| {
+            full_text::matches(alternatives, if *narrative_only { &texts.narrative } else { &texts.content })
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a resource to its entries: each branch that can find something in it is evaluated. <https://hl7.org/fhir/R4/search.html>
 
 use super::entry::Entries;
+use super::full_text;
 use super::kind::{self, composite};
 use super::registry::{ParameterKind, Registry, Source};
 use crate::fhir::definitions::root;
@@ -20,6 +21,9 @@ pub fn extract(registry: &Registry, resource: &Resource, base: Option<&str>) -> 
         });
     }
     entries.dedup();
+    if registry.has_full_text() {
+        entries.texts = full_text::texts(resource);
+    }
     entries
 }
 

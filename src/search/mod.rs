@@ -8,6 +8,7 @@ pub mod entry;
 pub mod evaluate;
 pub mod extract;
 pub mod filter;
+pub mod full_text;
 pub mod hash;
 pub mod kind;
 pub mod links;

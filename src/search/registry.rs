@@ -24,6 +24,7 @@ pub struct Registry {
     types: HashMap<ResourceType, TypeParameters>,
     /// What the components of composites name.
     kinds: HashMap<SmolStr, (ParameterKind, SmolStr)>,
+    has_full_text: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -70,6 +71,16 @@ impl Registry {
     /// R4's own parameters. <https://hl7.org/fhir/R4/searchparameter-registry.html>
     pub fn standard() -> Arc<Registry> {
         Arc::clone(&STANDARD.0)
+    }
+
+    /// The same with `_text` and `_content`, whose words are then entered, too.
+    #[must_use]
+    pub fn with_full_text(self) -> Registry {
+        Registry { has_full_text: true, ..self }
+    }
+
+    pub fn has_full_text(&self) -> bool {
+        self.has_full_text
     }
 
     /// The parameter of a type, those of all types included. `_id` and `_lastUpdated` have no branches: they are in the

@@ -3,8 +3,8 @@
 use super::commit::{NewVersion, Previous, Write};
 use super::operation::{Row, owned, row};
 use super::statement::{
-    INSERT_DATE, INSERT_NUMBER, INSERT_POSITION, INSERT_STRING, INSERT_TOKEN, Insert, REMOVE_DATES, REMOVE_NUMBERS,
-    REMOVE_POSITIONS, REMOVE_STRINGS, REMOVE_TOKENS, Statement,
+    INSERT_DATE, INSERT_NUMBER, INSERT_POSITION, INSERT_STRING, INSERT_TEXT, INSERT_TOKEN, Insert, REMOVE_DATES,
+    REMOVE_NUMBERS, REMOVE_POSITIONS, REMOVE_STRINGS, REMOVE_TEXTS, REMOVE_TOKENS, Statement,
 };
 use crate::search::entry::Entries;
 use crate::search::hash::self_hash;
@@ -21,6 +21,7 @@ struct Changed {
     dates: bool,
     numbers: bool,
     positions: bool,
+    texts: bool,
 }
 
 fn changed(version: &NewVersion, previous: Option<&Previous>) -> Changed {
@@ -36,6 +37,7 @@ fn changed(version: &NewVersion, previous: Option<&Previous>) -> Changed {
         dates: elsewhere || new.dates != old.dates,
         numbers: elsewhere || new.numbers != old.numbers,
         positions: elsewhere || new.positions != old.positions,
+        texts: elsewhere || new.texts != old.texts,
     }
 }
 
@@ -51,13 +53,14 @@ pub(super) fn removals(version: &NewVersion, previous: &Previous) -> Vec<Stateme
         (changed.dates && !old.dates.is_empty(), REMOVE_DATES),
         (changed.numbers && !old.numbers.is_empty(), REMOVE_NUMBERS),
         (changed.positions && !old.positions.is_empty(), REMOVE_POSITIONS),
+        (changed.texts && old.texts.is_some(), REMOVE_TEXTS),
     ];
     all.into_iter().filter(|(needed, _)| *needed).map(|(_, statement)| statement).collect()
 }
 
 /// The rows to insert, for each table.
-pub(super) fn rows(writes: &[Write]) -> [(Insert, Vec<Row>); 5] {
-    let (mut tokens, mut strings, mut dates, mut numbers, mut positions) = Default::default();
+pub(super) fn rows(writes: &[Write]) -> [(Insert, Vec<Row>); 6] {
+    let (mut tokens, mut strings, mut dates, mut numbers, mut positions, mut texts) = Default::default();
     for Write { version, previous, .. } in writes {
         let changed = changed(version, previous.as_ref());
         add(&mut tokens, changed.tokens, version, token_rows);
@@ -65,6 +68,7 @@ pub(super) fn rows(writes: &[Write]) -> [(Insert, Vec<Row>); 5] {
         add(&mut dates, changed.dates, version, date_rows);
         add(&mut numbers, changed.numbers, version, number_rows);
         add(&mut positions, changed.positions, version, position_rows);
+        add(&mut texts, changed.texts, version, text_rows);
     }
     [
         (INSERT_TOKEN, tokens),
@@ -72,6 +76,7 @@ pub(super) fn rows(writes: &[Write]) -> [(Insert, Vec<Row>); 5] {
         (INSERT_DATE, dates),
         (INSERT_NUMBER, numbers),
         (INSERT_POSITION, positions),
+        (INSERT_TEXT, texts),
     ]
 }
 
@@ -132,6 +137,16 @@ fn position_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
             .positions
             .iter()
             .map(|entry| row(at, owned![at.to_owned(), version.key, entry.latitude, entry.longitude])),
+    );
+}
+
+fn text_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
+    rows.extend(
+        version
+            .entries
+            .texts
+            .iter()
+            .map(|texts| row(at, owned![at.to_owned(), version.key, texts.narrative.clone(), texts.content.clone()])),
     );
 }
 

@@ -47,6 +47,7 @@ statements! {
     REMOVE_DATES = "remove_dates";
     REMOVE_NUMBERS = "remove_numbers";
     REMOVE_POSITIONS = "remove_positions";
+    REMOVE_TEXTS = "remove_texts";
 }
 
 /// An INSERT of several rows, whose text depends only on how many.
@@ -54,6 +55,8 @@ statements! {
 pub struct Insert {
     pub table: &'static str,
     pub columns: &'static [&'static str],
+    /// So many of the last columns are words with a space between them, kept for full text.
+    pub words: usize,
     /// What follows the values.
     pub on_conflict: &'static str,
 }
@@ -73,32 +76,37 @@ pub const INSERT_RESOURCE: Insert = Insert {
         "date",
         "date_high",
     ],
+    words: 0,
     on_conflict: "",
 };
 pub const INSERT_HOME: Insert =
-    Insert { table: "resource_home", columns: &["id", "type", "compartment"], on_conflict: "" };
+    Insert { table: "resource_home", columns: &["id", "type", "compartment"], words: 0, on_conflict: "" };
 pub const INSERT_MEMBER: Insert = Insert {
     table: "compartment_member",
     columns: &["compartment", "type", "id", "home"],
     // One may be left of a time when this server had another base address, and another reference was a local one.
+    words: 0,
     on_conflict: " ON CONFLICT (compartment, type, id) DO UPDATE SET home = excluded.home",
 };
 pub const INSERT_IDENTIFIER: Insert =
-    Insert { table: "identifier_home", columns: &["key", "system_hash", "type", "id"], on_conflict: "" };
+    Insert { table: "identifier_home", columns: &["key", "system_hash", "type", "id"], words: 0, on_conflict: "" };
 
 pub const INSERT_TOKEN: Insert = Insert {
     table: "search_token",
     columns: &["compartment", "key", "date", "token", "param", "system", "code"],
+    words: 0,
     on_conflict: "",
 };
 pub const INSERT_STRING: Insert = Insert {
     table: "search_string",
     columns: &["compartment", "key", "param", "value", "exact", "system"],
+    words: 0,
     on_conflict: "",
 };
 pub const INSERT_DATE: Insert = Insert {
     table: "search_date",
     columns: &["compartment", "key", "param", "low", "high", "system"],
+    words: 0,
     on_conflict: "",
 };
 pub const INSERT_NUMBER: Insert = Insert {
@@ -116,10 +124,22 @@ pub const INSERT_NUMBER: Insert = Insert {
         "unit_text",
         "system",
     ],
+    words: 0,
     on_conflict: "",
 };
-pub const INSERT_POSITION: Insert =
-    Insert { table: "search_position", columns: &["compartment", "key", "latitude", "longitude"], on_conflict: "" };
+pub const INSERT_POSITION: Insert = Insert {
+    table: "search_position",
+    columns: &["compartment", "key", "latitude", "longitude"],
+    words: 0,
+    on_conflict: "",
+};
+
+pub const INSERT_TEXT: Insert = Insert {
+    table: "search_text",
+    columns: &["compartment", "key", "narrative", "content"],
+    words: 2,
+    on_conflict: "",
+};
 
 pub const INSERTS: &[Insert] = &[
     INSERT_RESOURCE,
@@ -131,6 +151,7 @@ pub const INSERTS: &[Insert] = &[
     INSERT_DATE,
     INSERT_NUMBER,
     INSERT_POSITION,
+    INSERT_TEXT,
 ];
 
 impl Insert {
@@ -146,8 +167,11 @@ impl Insert {
             sql.push_str(if row > 0 { ", (" } else { "(" });
             for column in 0..self.columns.len() {
                 number += 1;
-                sql.push_str(if column > 0 { ", $" } else { "$" });
+                let is_words = column + self.words >= self.columns.len();
+                sql.push_str(if column > 0 { ", " } else { "" });
+                sql.push_str(if is_words { "to_tsvector('simple', $" } else { "$" });
                 sql.push_str(&number.to_string());
+                sql.push_str(if is_words { "::text)" } else { "" });
             }
             sql.push(')');
         }

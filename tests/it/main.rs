@@ -8,6 +8,7 @@ mod conditions;
 mod embedded;
 mod examples;
 mod faults;
+mod full_text;
 mod history;
 mod interactions;
 mod json;

@@ -81,7 +81,7 @@ impl<'a> Compiler<'a> {
             "_id" => |_, value, _| id(value),
             "_lastUpdated" => |_, value, compiler| last_updated(value, compiler.asked.now),
             "_list" => |_, value, _| list(value),
-            "_text" | "_content" => |code, value, _| text::parse(code, value),
+            "_text" | "_content" => |code, value, compiler| text::parse(compiler.registry, code, value),
             _ => return self.parameter(on, code, modifier, values),
         };
         if let Some(modifier) = modifier.filter(|modifier| (code, *modifier) != ("_id", "not")) {

@@ -8,6 +8,7 @@ use crate::search::evaluate::{Fact, matches};
 use crate::search::hash::self_hash;
 use crate::search::kind::fixture::{BASE, NOW};
 use crate::search::kind::{string, token};
+use std::sync::LazyLock;
 
 fn scope(path: &str) -> Scope {
     let parts: Vec<&str> = path.split('/').collect();
@@ -29,16 +30,21 @@ pub(in crate::search) fn read(text: &str, strict: bool) -> error::Result<Query> 
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap());
     let parameters: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    parse(&Question {
-        scope: &scope(path),
-        parameters: &parameters,
-        registry: &Registry::standard(),
-        strict,
+    parse(&Question { strict, ..question(&scope(path), &parameters) })
+}
+
+fn question<'a>(scope: &'a Scope, parameters: &'a [(String, String)]) -> Question<'a> {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::clone(&Registry::standard()).with_full_text());
+    Question {
+        scope,
+        parameters,
+        registry: &REGISTRY,
+        strict: false,
         now_us: NOW,
         base: Some(BASE),
         count_default: 20,
         count_max: 1000,
-    })
+    }
 }
 
 /// Reads what must be understood entirely.
@@ -192,13 +198,19 @@ fn a_list_waits_for_its_members_and_computed_lists_are_refused() {
 #[test]
 fn full_text_searches_the_narrative_or_everything() {
     for (name, expected) in [("_text", true), ("_content", false)] {
-        let Clause::Match(Predicate::FullText { narrative_only, query }) = clause(&format!("Patient?{name}=bone"))
-        else {
-            panic!("{name}")
-        };
-        assert_eq!((narrative_only, query.as_str()), (expected, "bone"));
+        let asked = clause(&format!("Patient?{name}=bone"));
+        let Clause::Match(Predicate::FullText { narrative_only, alternatives }) = asked else { panic!("{name}") };
+        assert_eq!((narrative_only, alternatives[0][0].words.as_slice()), (expected, &["bone".to_owned()][..]));
     }
-    assert_eq!(refused("Patient?_text=(a or b)").expression.as_deref(), Some("_text"));
+    assert_eq!(refused("Patient?_text=(a or b").expression.as_deref(), Some("_text"));
+    for name in ["_text", "_content", "_filter"] {
+        let value = if name == "_filter" { "_text eq bone" } else { "bone" };
+        let parameters = [(name.to_owned(), value.to_owned())];
+        let question = Question { registry: &Registry::standard(), ..question(&Scope::System, &parameters) };
+        let error = parse(&question).unwrap_err();
+        assert_eq!((error.kind, error.expression.as_deref()), (Kind::NotSupported, Some(name)));
+        assert!(error.message.contains("BRASA_FULL_TEXT"), "{error}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::driver::single_token;
 use super::sql::Sql;
 use crate::error::{Error, Result};
 use crate::search::clause::{
-    Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch, TextMatch, UnitMatch,
+    Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch, TextMatch, TextTerm, UnitMatch,
 };
 use crate::store::index::NO_DATE;
 use chrono::{DateTime, Utc};
@@ -309,9 +309,9 @@ pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
             push_system(sql, *system);
         }
         Predicate::Near { latitude, longitude, metres } => push_near(sql, *latitude, *longitude, *metres),
-        Predicate::FullText { narrative_only, query } => {
+        Predicate::FullText { narrative_only, alternatives } => {
             sql.push(if *narrative_only { "t.narrative" } else { "t.content" });
-            sql.push(" @@ websearch_to_tsquery('simple', ").bind(query.as_str()).push(")");
+            sql.push(" @@ websearch_to_tsquery('simple', ").bind(web_syntax(alternatives)).push(")");
         }
         Predicate::Type(_)
         | Predicate::Id(_)
@@ -322,6 +322,13 @@ pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// As PostgreSQL reads it: a minus, `or` between alternatives. Each term is in quotes, so that none is an operator.
+fn web_syntax(alternatives: &[Vec<TextTerm>]) -> String {
+    let term = |term: &TextTerm| format!("{}\"{}\"", if term.is_absent { "-" } else { "" }, term.words.join(" "));
+    let terms = |terms: &Vec<TextTerm>| terms.iter().map(term).collect::<Vec<_>>().join(" ");
+    alternatives.iter().map(terms).collect::<Vec<_>>().join(" or ")
 }
 
 fn push_present(sql: &mut Sql, branch: Branch) {
