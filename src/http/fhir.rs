@@ -69,7 +69,7 @@ async fn answer_one(
     check_accept(format, header(ACCEPT)?.as_deref())?;
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch);
     if writes {
-        check_content_type(header(CONTENT_TYPE)?.as_deref())?;
+        check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
     }
     let conditions = Conditions {
         if_match: header(IF_MATCH)?,
