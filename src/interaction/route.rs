@@ -166,9 +166,8 @@ mod tests {
 
     #[test]
     fn every_interaction_has_its_address() {
-        let compartment = |inner| {
-            Interaction::Search(Scope::Compartment { compartment: patient(), id: the_id("1"), inner })
-        };
+        let compartment =
+            |inner| Interaction::Search(Scope::Compartment { compartment: patient(), id: the_id("1"), inner });
         let instance = HistoryScope::Instance(patient(), the_id("1"));
         for (method, path, expected) in [
             (Method::Get, "metadata", Interaction::Capabilities),

@@ -76,7 +76,7 @@ pub fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
         if_modified_since: own(&asked.if_modified_since),
         if_none_exist: own(&asked.if_none_exist),
     };
-    let query = form_urlencoded(query);
+    let query = form_urlencoded(query).map_err(|error| error.at("request.url"))?;
     let (prefer, base) = (outer.prefer, outer.base.clone());
     Ok(Request { interaction, query, conditions, prefer, base, body, id: outer.id.clone() })
 }

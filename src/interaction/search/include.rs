@@ -77,7 +77,9 @@ impl Following<'_> {
         let mut beside: Vec<Compartment> = Vec::new();
         for stored in sources {
             let of_type = |include: &&&Include| include.source.is_none_or(|source| source == stored.resource_type);
-            let Some(body) = stored.body.as_ref().filter(|_| includes.iter().any(|one| of_type(&one))) else { continue };
+            let Some(body) = stored.body.as_ref().filter(|_| includes.iter().any(|one| of_type(&one))) else {
+                continue;
+            };
             let resource = Resource::read(body, 0..body.len(), usize::MAX).map_err(Error::internal)?;
             let before = wanted.len();
             for include in includes.iter().filter(of_type) {
@@ -102,7 +104,8 @@ impl Following<'_> {
                 let tokens = referring(&self.context.registry, stored.resource_type, &stored.id, include);
                 for (token, in_compartment) in tokens {
                     let of_patient = stored.resource_type == ResourceType::PATIENT && in_compartment;
-                    if is_inside || (self.record.is_some() && of_patient) { &mut inside } else { &mut anywhere }.push(token);
+                    if is_inside || (self.record.is_some() && of_patient) { &mut inside } else { &mut anywhere }
+                        .push(token);
                 }
             }
         }
