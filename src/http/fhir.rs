@@ -71,7 +71,7 @@ async fn answer_one(
     let is_search = matches!(interaction, Interaction::Search(_));
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search;
     if writes {
-        check_content_type(header(CONTENT_TYPE)?.as_deref())?;
+        check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
     }
     let conditions = Conditions {
         if_match: header(IF_MATCH)?,

@@ -88,9 +88,12 @@ fn add(rows: &mut Vec<Row>, needed: bool, version: &NewVersion, make: fn(&NewVer
 
 fn token_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
     let date = date(version);
+    let mut before = None;
     rows.extend(version.entries.tokens.iter().map(|entry| {
         let code = entry.code.as_deref().map(storable);
-        row(at, owned![at.to_owned(), version.key, date, entry.token, entry.param, entry.system, code])
+        // Entries are sorted by their token.
+        let repeated = before.replace(entry.token) == Some(entry.token);
+        row(at, owned![at.to_owned(), version.key, date, entry.token, entry.param, entry.system, code, repeated])
     }));
 }
 

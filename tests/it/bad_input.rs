@@ -211,7 +211,6 @@ async fn what_is_not_supported_yet_says_so_and_does_nothing() {
         ("GET", "Patient/p/*"),
         ("PUT", "Patient?identifier=x"),
         ("DELETE", "Patient?identifier=x"),
-        ("PATCH", "Patient/p"),
         ("PATCH", "Patient?identifier=x"),
         ("GET", "Patient/p/$everything"),
         ("POST", "Patient/$validate"),

@@ -16,6 +16,7 @@ mod large;
 mod load;
 mod negotiation;
 mod operations;
+mod patch;
 mod references;
 mod slow;
 mod sqlstate;

@@ -8,6 +8,7 @@
 use super::super::clause::{Bounds, Clause, Limits, Predicate, SystemMatch, UnitMatch};
 use super::super::entry::{DateEntry, Entries, NumberEntry, TokenEntry};
 use super::super::hash::hash64;
+use crate::fhir::definitions::ResourceType;
 use super::super::registry::{Branch, Component, Parameter, ParameterKind};
 use super::escape::{split, unescape};
 use super::number::{self, Comparison};
@@ -154,7 +155,8 @@ pub fn parse(
     let code = code
         .code
         .ok_or_else(|| Refusal::value("In a composite, a system alone is not enough; a code was expected."))?;
-    let asked = Part { hash: mixed(branch, &code), system, base: asked.base, now: asked.now };
+    let (base, now) = (asked.base, asked.now);
+    let asked = Part { hash: mixed(branch, &code), system, only: branch.only, base, now };
     match shape.rest {
         Rest::One { place, kind } => asked.clause(kind, part(place)),
         Rest::TwoNumbers(first, second) => asked.two_numbers(part(first), part(second)),
@@ -164,6 +166,7 @@ pub fn parse(
 /// The other part, with the code already mixed in.
 struct Part<'a> {
     hash: i64,
+    only: Option<ResourceType>,
     system: SystemMatch,
     base: Option<&'a str>,
     now: i64,
@@ -192,7 +195,7 @@ impl Part<'_> {
     }
 
     fn token(&self, hash: i64) -> Clause {
-        Clause::Match(Predicate::Token { token: self.hash ^ hash, system: self.system })
+        Clause::Match(Predicate::Token { token: self.hash ^ hash, system: self.system, only: self.only })
     }
 
     fn two_numbers(&self, first: &str, second: &str) -> Result<Clause, Refusal> {
