@@ -152,11 +152,9 @@ impl Query {
         // The system of a primitive code is implied and not stored: what the query names is taken for it.
         let system = if branch.is_code { SystemMatch::Any } else { self.system_match() };
         Clause::Match(match (&self.code, system) {
-            (Some(code), system) => Predicate::Token {
-                token: hash ^ value_hash(code, is_identifier),
-                system,
-                only: branch.only,
-            },
+            (Some(code), system) => {
+                Predicate::Token { token: hash ^ value_hash(code, is_identifier), system, only: branch.only }
+            }
             (None, SystemMatch::Is(system)) => Predicate::InSystem { param: branch.param, system },
             (None, _) => Predicate::Present(branch.place(ParameterKind::Token)),
         })

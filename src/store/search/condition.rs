@@ -5,8 +5,8 @@
 //! the planner multiplies guesses, believes that almost nothing matches, and sorts everything (docs/decisions).
 
 use super::driver::single_token;
-use super::statement::push_compartments;
 use super::sql::Sql;
+use super::statement::push_compartments;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::search::clause::{
@@ -52,16 +52,8 @@ pub enum Table {
 
 /// Names for the resources of chains and for the entries that lead to them, one for each level; deeper ones the query's
 /// parser refuses.
-const ALIASES: [(&str, &str); 8] = [
-    ("r", "l"),
-    ("r1", "l1"),
-    ("r2", "l2"),
-    ("r3", "l3"),
-    ("r4", "l4"),
-    ("r5", "l5"),
-    ("r6", "l6"),
-    ("r7", "l7"),
-];
+const ALIASES: [(&str, &str); 8] =
+    [("r", "l"), ("r1", "l1"), ("r2", "l2"), ("r3", "l3"), ("r4", "l4"), ("r5", "l5"), ("r6", "l6"), ("r7", "l7")];
 
 impl<'a> Anchor<'a> {
     pub fn resource(form: Form<'a>) -> Anchor<'a> {
@@ -285,7 +277,11 @@ fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Resul
         return Ok(());
     }
     push_some(sql, entries(table), anchor.form);
-    sql.push("t.compartment = ").push(anchor.alias).push(".compartment AND t.key = ").push(anchor.alias).push(".key AND ");
+    sql.push("t.compartment = ")
+        .push(anchor.alias)
+        .push(".compartment AND t.key = ")
+        .push(anchor.alias)
+        .push(".key AND ");
     if table == "search_token" && anchor.form == Form::Fenced {
         // With the date, all columns of the index are known: one look-up.
         sql.push("t.date = ").push(anchor.alias).push(".date AND ");
@@ -486,7 +482,11 @@ fn push_target(
         sql.push(")) IS TRUE");
         return Ok(());
     }
-    sql.push(if link.form == Form::Exists { "EXISTS (SELECT 1 FROM resource " } else { "(SELECT count(*) FROM resource " });
+    sql.push(if link.form == Form::Exists {
+        "EXISTS (SELECT 1 FROM resource "
+    } else {
+        "(SELECT count(*) FROM resource "
+    });
     sql.push(target.alias).push(" WHERE ").push(target.alias).push(".compartment = ").push(link.alias);
     sql.push(".compartment AND ").push(target.alias).push(".self = (").push(link.alias).push(".token # ").bind(by.hash);
     sql.push(") AND ");

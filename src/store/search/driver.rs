@@ -41,9 +41,9 @@ pub enum Frequency {
 /// The token of a condition that is one token and no more.
 pub fn single_token(clause: &Clause) -> Option<i64> {
     match clause {
-        Clause::Match(Predicate::Token { token, system: SystemMatch::Any, .. } | Predicate::Reference { token, .. }) => {
-            Some(*token)
-        }
+        Clause::Match(
+            Predicate::Token { token, system: SystemMatch::Any, .. } | Predicate::Reference { token, .. },
+        ) => Some(*token),
         _ => None,
     }
 }
