@@ -150,7 +150,8 @@ impl Query {
     /// The identifier itself, for those that have a table of their own.
     fn identifier(&self, branch: &Branch, value: &str) -> Option<Box<IdentifierText>> {
         let is_own = branch.only.is_some_and(|only| branch.text.strip_prefix(only.as_str()) == Some(".identifier"));
-        is_own.then(|| Box::new(IdentifierText { system: self.system.as_deref().map(SmolStr::new), value: value.into() }))
+        is_own
+            .then(|| Box::new(IdentifierText { system: self.system.as_deref().map(SmolStr::new), value: value.into() }))
     }
 
     /// Over the tokens of a branch, which are made from `hash`.
