@@ -18,6 +18,7 @@ mod negotiation;
 mod operations;
 mod patch;
 mod references;
+mod search_plans;
 mod slow;
 mod sqlstate;
 mod support;
