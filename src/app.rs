@@ -40,6 +40,7 @@ impl Engine {
             page_count_default: settings.page_count_default,
             page_count_max: settings.page_count_max,
             included_max: settings.included_max,
+            conditional_deletes_max: settings.conditional_deletes_max,
             explain: settings.explain,
         };
         let registry = match settings.full_text {

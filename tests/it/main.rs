@@ -4,6 +4,7 @@
 mod bad_input;
 mod batch;
 mod citus;
+mod conditional;
 mod conditions;
 mod embedded;
 mod examples;
@@ -18,6 +19,7 @@ mod negotiation;
 mod operations;
 mod patch;
 mod references;
+mod search_plans;
 mod slow;
 mod sqlstate;
 mod support;

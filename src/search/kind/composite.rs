@@ -8,12 +8,12 @@
 use super::super::clause::{Bounds, Clause, Limits, Predicate, SystemMatch, UnitMatch};
 use super::super::entry::{DateEntry, Entries, NumberEntry, TokenEntry};
 use super::super::hash::hash64;
-use crate::fhir::definitions::ResourceType;
 use super::super::registry::{Branch, Component, Parameter, ParameterKind};
 use super::escape::{split, unescape};
 use super::number::{self, Comparison};
 use super::token::{self, Coded, Query, system_hash, value_hash};
 use super::{Asked, Refusal, date, no_modifier, quantity, reference, string, uri};
+use crate::fhir::definitions::ResourceType;
 use crate::fhirpath::value::Value;
 
 /// Remembers one element: the values that its components have in it, in their order.
@@ -195,7 +195,12 @@ impl Part<'_> {
     }
 
     fn token(&self, hash: i64) -> Clause {
-        Clause::Match(Predicate::Token { token: self.hash ^ hash, system: self.system, only: self.only })
+        Clause::Match(Predicate::Token {
+            token: self.hash ^ hash,
+            system: self.system,
+            only: self.only,
+            identifier: None,
+        })
     }
 
     fn two_numbers(&self, first: &str, second: &str) -> Result<Clause, Refusal> {

@@ -5,32 +5,26 @@
 //! the planner multiplies guesses, believes that almost nothing matches, and sorts everything (docs/decisions).
 
 use super::driver::single_token;
-use super::statement::push_compartments;
+use super::entries::{comparison, named_t, push_limits, push_match, table_of};
 use super::sql::Sql;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
-use crate::search::clause::{
-    Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch, TextMatch, TextTerm, UnitMatch,
-};
+use crate::search::clause::{Bounds, Branch, Chain, Clause, Has, Limit, Link, Predicate, SystemMatch};
 use crate::store::index::NO_DATE;
 use chrono::{DateTime, Utc};
 
-/// Characters of a text that its index holds (`search_string_by_value`).
-const INDEXED_CHARACTERS: usize = 64;
-/// Spans longer than this (µs) have an index of their own, so that shorter ones can be bounded by where they begin.
-pub const LONG_SPAN_US: i64 = 2_764_800_000_000;
 /// A version is written at one moment: it lasts so long (µs).
 const INSTANT_US: i64 = 1;
 
 /// How "some entry matches" is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form<'a> {
+pub enum Form {
     Exists,
     Fenced,
-    /// Inside these compartments: a token's entries there are few, so that they are read once and looked up in memory; the
+    /// Inside one compartment: a token's entries there are few, so that they are read once and looked up in memory; the
     /// rest is fenced. Told the truth about one patient, the planner would do the same; but it believes that a patient and a
     /// code have nothing to do with each other, and joins thousands with thousands row by row.
-    Inside(&'a [String]),
+    Inside,
 }
 
 /// The row that a condition is about.
@@ -38,9 +32,12 @@ pub enum Form<'a> {
 pub struct Anchor<'a> {
     pub alias: &'static str,
     pub table: Table,
-    pub form: Form<'a>,
+    pub form: Form,
     /// Links between this row and the one that is searched for.
     pub level: usize,
+    /// The only compartment that is searched. Said as a value to each table, it lets Citus send the statement to its shard
+    /// as it is.
+    pub home: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,24 +49,24 @@ pub enum Table {
 
 /// Names for the resources of chains and for the entries that lead to them, one for each level; deeper ones the query's
 /// parser refuses.
-const ALIASES: [(&str, &str); 8] = [
-    ("r", "l"),
-    ("r1", "l1"),
-    ("r2", "l2"),
-    ("r3", "l3"),
-    ("r4", "l4"),
-    ("r5", "l5"),
-    ("r6", "l6"),
-    ("r7", "l7"),
-];
+const ALIASES: [(&str, &str); 8] =
+    [("r", "l"), ("r1", "l1"), ("r2", "l2"), ("r3", "l3"), ("r4", "l4"), ("r5", "l5"), ("r6", "l6"), ("r7", "l7")];
 
 impl<'a> Anchor<'a> {
-    pub fn resource(form: Form<'a>) -> Anchor<'a> {
-        Anchor { alias: "r", table: Table::Resource, form, level: 0 }
+    pub fn resource(form: Form, home: Option<&'a str>) -> Anchor<'a> {
+        Anchor { alias: "r", table: Table::Resource, form, level: 0, home }
     }
 
-    pub fn token() -> Anchor<'a> {
-        Anchor { alias: "d", table: Table::Token, form: Form::Fenced, level: 0 }
+    pub fn token(home: Option<&'a str>) -> Anchor<'a> {
+        Anchor { alias: "d", table: Table::Token, form: Form::Fenced, level: 0, home }
+    }
+
+    /// Pushes the compartment of the row.
+    pub fn push_compartment(&self, sql: &mut Sql) {
+        match self.home {
+            Some(home) => sql.bind(home),
+            None => sql.push(self.alias).push(".compartment"),
+        };
     }
 
     /// The entry of a reference that leads from here or to here.
@@ -148,7 +145,8 @@ fn on_resource(sql: &mut Sql, anchor: Anchor, push: impl FnOnce(&mut Sql, Anchor
     let resource = Anchor { alias: "o", table: Table::Resource, ..anchor };
     push_some(sql, "resource o", anchor.form);
     sql.push("o.key = ").push(anchor.alias).push(".key AND o.compartment = ");
-    sql.push(anchor.alias).push(".compartment AND ");
+    anchor.push_compartment(sql);
+    sql.push(" AND ");
     push(sql, resource)?;
     push_end(sql, anchor.form);
     Ok(())
@@ -219,73 +217,22 @@ fn time(us: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(us.clamp(YEAR_1_US, YEAR_9999_US)).unwrap_or_default()
 }
 
-fn comparison(is_lower: bool, inclusive: bool) -> &'static str {
-    match (is_lower, inclusive) {
-        (true, true) => " >= ",
-        (true, false) => " > ",
-        (false, true) => " <= ",
-        (false, false) => " < ",
-    }
-}
-
-/// ` AND alias.column >= …`, for each limit that there is.
-pub fn push_limits<T: Copy + Into<super::sql::Bound>>(
-    sql: &mut Sql,
-    limits: &Limits<T>,
-    alias: &'static str,
-    column: &'static str,
-) {
-    for (limit, is_lower) in [(limits.from, true), (limits.to, false)] {
-        if let Some(limit) = limit {
-            sql.push(" AND ").push(alias).push(column).push(comparison(is_lower, limit.inclusive)).bind(limit.value);
-        }
-    }
-}
-
-/// The table that holds the entries which a predicate compares.
-pub fn table_of(predicate: &Predicate) -> Result<&'static str> {
-    Ok(match predicate {
-        Predicate::Token { .. }
-        | Predicate::TokenIn { .. }
-        | Predicate::Reference { .. }
-        | Predicate::InSystem { .. } => "search_token",
-        Predicate::Text { .. } => "search_string",
-        Predicate::Date { .. } => "search_date",
-        Predicate::Number { .. } => "search_number",
-        Predicate::Near { .. } => "search_position",
-        Predicate::FullText { .. } => "search_text",
-        Predicate::Present(branch) => match branch {
-            Branch::Token(_) => "search_token",
-            Branch::String(_) => "search_string",
-            Branch::Date(_) => "search_date",
-            Branch::Number(_) => "search_number",
-            Branch::Position => "search_position",
-            Branch::LeadingDate => return Err(Error::internal("the leading date has no table of its own")),
-        },
-        Predicate::Type(_)
-        | Predicate::Id(_)
-        | Predicate::SelfIn(_)
-        | Predicate::LastUpdated(_)
-        | Predicate::LeadingDate(_) => {
-            return Err(Error::internal("this predicate has no table of its own"));
-        }
-    })
-}
-
 /// Some entry of the row's resource matches.
 fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Result<()> {
     let table = table_of(predicate)?;
-    if let (Form::Inside(compartments), "search_token") = (anchor.form, table) {
+    if (anchor.form, table) == (Form::Inside, "search_token") {
         // IS TRUE keeps the planner from making a join of it.
-        sql.push("((").push(anchor.alias).push(".compartment, ").push(anchor.alias);
-        sql.push(".key) IN (SELECT t.compartment, t.key FROM search_token t WHERE ");
+        sql.push("(").push(anchor.alias).push(".key IN (SELECT t.key FROM search_token t WHERE ");
         push_match(sql, predicate)?;
-        push_compartments(sql, compartments, "t");
+        sql.push(" AND t.compartment = ");
+        anchor.push_compartment(sql);
         sql.push(")) IS TRUE");
         return Ok(());
     }
-    push_some(sql, entries(table), anchor.form);
-    sql.push("t.compartment = ").push(anchor.alias).push(".compartment AND t.key = ").push(anchor.alias).push(".key AND ");
+    push_some(sql, named_t(table), anchor.form);
+    sql.push("t.compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(" AND t.key = ").push(anchor.alias).push(".key AND ");
     if table == "search_token" && anchor.form == Form::Fenced {
         // With the date, all columns of the index are known: one look-up.
         sql.push("t.date = ").push(anchor.alias).push(".date AND ");
@@ -295,162 +242,14 @@ fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Resul
     Ok(())
 }
 
-/// A table of entries under the name that conditions know it by.
-fn entries(table: &'static str) -> &'static str {
-    match table {
-        "search_token" => "search_token t",
-        "search_string" => "search_string t",
-        "search_date" => "search_date t",
-        "search_number" => "search_number t",
-        "search_position" => "search_position t",
-        _ => "search_text t",
-    }
-}
-
 /// Begins "some row of a table"; its condition follows.
-fn push_some(sql: &mut Sql, table: &'static str, form: Form<'_>) {
+fn push_some(sql: &mut Sql, table: &'static str, form: Form) {
     sql.push(if form == Form::Exists { "EXISTS (SELECT 1 FROM " } else { "(SELECT count(*) FROM " });
     sql.push(table).push(" WHERE ");
 }
 
-fn push_end(sql: &mut Sql, form: Form<'_>) {
+fn push_end(sql: &mut Sql, form: Form) {
     sql.push(if form == Form::Exists { ")" } else { ") > 0" });
-}
-
-/// The comparison with one entry `t`.
-pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
-    match predicate {
-        Predicate::Token { token, system, .. } => {
-            sql.push("t.token = ").bind(*token);
-            push_system(sql, *system, "t");
-        }
-        Predicate::TokenIn { tokens, system } => {
-            sql.push("t.token = ANY(").bind(tokens.clone()).push(")");
-            push_system(sql, *system, "t");
-        }
-        Predicate::Reference { token, .. } => {
-            sql.push("t.token = ").bind(*token);
-        }
-        Predicate::InSystem { param, system } => {
-            sql.push("t.param = ").bind(*param).push(" AND t.system = ").bind(*system);
-        }
-        Predicate::Present(branch) => push_present(sql, *branch),
-        Predicate::Text { param, matching, system } => {
-            sql.push("t.param = ").bind(*param);
-            push_text(sql, matching);
-            push_system(sql, *system, "t");
-        }
-        Predicate::Date { param, bounds, system } => {
-            sql.push("t.param = ").bind(*param);
-            push_limits(sql, &bounds.low, "t", ".low");
-            push_limits(sql, &bounds.high, "t", ".high");
-            if let (None, Some(high)) = (bounds.low.from, bounds.high.from) {
-                // What reaches a time begins not long before it, or is one of the long spans: each has an index.
-                sql.push(" AND (t.low >= ").bind(high.value.saturating_sub(LONG_SPAN_US));
-                sql.push(" OR t.high - t.low > 2764800000000)");
-            }
-            push_system(sql, *system, "t");
-        }
-        Predicate::Number { param, unit, bounds, system } => {
-            sql.push("t.param = ").bind(*param);
-            push_number(sql, *unit, bounds);
-            push_system(sql, *system, "t");
-        }
-        Predicate::Near { latitude, longitude, metres } => push_near(sql, *latitude, *longitude, *metres),
-        Predicate::FullText { narrative_only, alternatives } => {
-            sql.push(if *narrative_only { "t.narrative" } else { "t.content" });
-            sql.push(" @@ websearch_to_tsquery('simple', ").bind(web_syntax(alternatives)).push(")");
-        }
-        Predicate::Type(_)
-        | Predicate::Id(_)
-        | Predicate::SelfIn(_)
-        | Predicate::LastUpdated(_)
-        | Predicate::LeadingDate(_) => {
-            return Err(Error::internal("this predicate is about the resource's own row"));
-        }
-    }
-    Ok(())
-}
-
-/// As PostgreSQL reads it: a minus, `or` between alternatives. Each term is in quotes, so that none is an operator.
-fn web_syntax(alternatives: &[Vec<TextTerm>]) -> String {
-    let term = |term: &TextTerm| format!("{}\"{}\"", if term.is_absent { "-" } else { "" }, term.words.join(" "));
-    let terms = |terms: &Vec<TextTerm>| terms.iter().map(term).collect::<Vec<_>>().join(" ");
-    alternatives.iter().map(terms).collect::<Vec<_>>().join(" or ")
-}
-
-fn push_present(sql: &mut Sql, branch: Branch) {
-    match branch {
-        Branch::Token(param) => sql.push("t.param = ").bind(param),
-        Branch::String(param) | Branch::Date(param) | Branch::Number(param) => sql.push("t.param = ").bind(param),
-        Branch::Position | Branch::LeadingDate => sql.push("TRUE"),
-    };
-}
-
-/// ` AND alias.system …`.
-pub fn push_system(sql: &mut Sql, system: SystemMatch, alias: &'static str) {
-    match system {
-        SystemMatch::Any => {}
-        SystemMatch::None => drop(sql.push(" AND ").push(alias).push(".system IS NULL")),
-        SystemMatch::Is(system) => drop(sql.push(" AND ").push(alias).push(".system = ").bind(system)),
-    }
-}
-
-fn push_text(sql: &mut Sql, matching: &TextMatch) {
-    let start = |text: &str| text.chars().take(INDEXED_CHARACTERS).collect::<String>();
-    match matching {
-        TextMatch::Prefix(prefix) => {
-            let first = start(prefix);
-            let last = format!("{first}{}", char::MAX);
-            sql.push(" AND left(t.value, 64) >= ").bind(first.as_str()).push(" AND left(t.value, 64) <= ").bind(last);
-            if first != *prefix {
-                sql.push(" AND starts_with(t.value, ").bind(prefix.as_str()).push(")");
-            }
-        }
-        TextMatch::Suffix(end) => {
-            sql.push(" AND right(t.value, length(").bind(end.as_str()).push(")) = ").bind(end.as_str());
-        }
-        TextMatch::Whole(whole) => {
-            sql.push(" AND left(t.value, 64) = ").bind(start(whole)).push(" AND t.value = ").bind(whole.as_str());
-        }
-        TextMatch::Contains(part) => {
-            sql.push(" AND strpos(t.value, ").bind(part.as_str()).push(") > 0");
-        }
-        TextMatch::Exact { folded, exact } => {
-            sql.push(" AND left(t.value, 64) = ").bind(start(folded)).push(" AND t.exact = ").bind(*exact);
-        }
-    }
-}
-
-fn push_number(sql: &mut Sql, unit: UnitMatch, bounds: &Bounds<f64>) {
-    match unit {
-        UnitMatch::Canonical(unit) => {
-            sql.push(" AND t.unit = ").bind(unit);
-            push_limits(sql, &bounds.low, "t", ".low");
-            push_limits(sql, &bounds.high, "t", ".high");
-            if let (None, Some(high)) = (bounds.low.from, bounds.high.from) {
-                // A single value is its own low end; ranges have an index.
-                sql.push(" AND (t.low >= ").bind(high.value).push(" OR t.low < t.high)");
-            }
-            return;
-        }
-        UnitMatch::Written(unit) => {
-            sql.push(" AND (t.unit_code = ").bind(unit).push(" OR t.unit_text = ").bind(unit).push(")");
-        }
-        UnitMatch::Any => {}
-    }
-    push_limits(sql, &bounds.low, "t", ".raw_low");
-    push_limits(sql, &bounds.high, "t", ".raw_high");
-}
-
-/// True distance on a sphere (haversine), behind a bound on the latitude that the index can use.
-fn push_near(sql: &mut Sql, latitude: f64, longitude: f64, metres: f64) {
-    const METRES_PER_DEGREE: f64 = 111_195.08;
-    let reach = metres / METRES_PER_DEGREE;
-    sql.push("t.latitude >= ").bind(latitude - reach).push(" AND t.latitude <= ").bind(latitude + reach);
-    sql.push(" AND 12742017.6 * asin(least(1, sqrt(power(sind((t.latitude - ").bind(latitude);
-    sql.push(") / 2), 2) + cosd(t.latitude) * cosd(").bind(latitude);
-    sql.push(") * power(sind((t.longitude - ").bind(longitude).push(") / 2), 2)))) <= ").bind(metres);
 }
 
 /// A reference of this row leads to a resource of its own compartment that meets a condition.
@@ -458,8 +257,16 @@ fn push_chain(sql: &mut Sql, chain: &Chain, anchor: Anchor<'_>) -> Result<()> {
     let link = anchor.link()?;
     let params: Vec<i32> = chain.links.iter().map(|link| link.param).collect();
     push_some_link(sql, link);
-    sql.push(link.alias).push(".compartment = ").push(anchor.alias).push(".compartment AND ").push(link.alias);
-    sql.push(".key = ").push(anchor.alias).push(".key AND ").push(link.alias).push(".param = ANY(").bind(params);
+    sql.push(link.alias).push(".compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(" AND ")
+        .push(link.alias)
+        .push(".key = ")
+        .push(anchor.alias)
+        .push(".key AND ")
+        .push(link.alias)
+        .push(".param = ANY(")
+        .bind(params);
     sql.push(") AND (");
     for (number, (target, condition)) in chain.targets.iter().enumerate() {
         for (turn, one) in chain.links.iter().enumerate() {
@@ -483,19 +290,24 @@ fn push_target(
     condition: &Clause,
 ) -> Result<()> {
     let target = link.target()?;
-    if let Form::Inside(compartments) = link.form {
+    if link.form == Form::Inside {
         sql.push("((").push(link.alias).push(".token # ").bind(by.hash).push(") IN (SELECT ").push(target.alias);
-        sql.push(".self FROM resource ").push(target.alias).push(" WHERE TRUE");
-        push_compartments(sql, compartments, target.alias);
+        sql.push(".self FROM resource ").push(target.alias).push(" WHERE ").push(target.alias).push(".compartment = ");
+        link.push_compartment(sql);
         sql.push(" AND ");
         push_current(sql, target, target_type);
         push_clause(sql, condition, target)?;
         sql.push(")) IS TRUE");
         return Ok(());
     }
-    sql.push(if link.form == Form::Exists { "EXISTS (SELECT 1 FROM resource " } else { "(SELECT count(*) FROM resource " });
-    sql.push(target.alias).push(" WHERE ").push(target.alias).push(".compartment = ").push(link.alias);
-    sql.push(".compartment AND ").push(target.alias).push(".self = (").push(link.alias).push(".token # ").bind(by.hash);
+    sql.push(if link.form == Form::Exists {
+        "EXISTS (SELECT 1 FROM resource "
+    } else {
+        "(SELECT count(*) FROM resource "
+    });
+    sql.push(target.alias).push(" WHERE ").push(target.alias).push(".compartment = ");
+    link.push_compartment(sql);
+    sql.push(" AND ").push(target.alias).push(".self = (").push(link.alias).push(".token # ").bind(by.hash);
     sql.push(") AND ");
     push_current(sql, target, target_type);
     push_clause(sql, condition, target)?;
@@ -513,8 +325,9 @@ fn push_current(sql: &mut Sql, target: Anchor<'_>, target_type: ResourceType) {
 fn push_has(sql: &mut Sql, has: &Has, anchor: Anchor<'_>) -> Result<()> {
     let link = anchor.link()?;
     push_some_link(sql, link);
-    sql.push(link.alias).push(".compartment = ").push(anchor.alias).push(".compartment AND ").push(link.alias);
-    sql.push(".token IN (");
+    sql.push(link.alias).push(".compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(" AND ").push(link.alias).push(".token IN (");
     sql.each(&has.links, ", ", |sql, by| {
         sql.push(anchor.alias).push(".self # ").bind(by.hash);
     });

@@ -1,7 +1,7 @@
 //! What a search over several patients goes along: the page's own order, one token's entries, or the few resources that
 //! its rarest condition finds.
 
-use super::condition::{LONG_SPAN_US, push_system, table_of};
+use super::entries::{LONG_SPAN_US, push_system, table_of};
 use super::order::Order;
 use super::sql::Sql;
 use crate::error::Result;
@@ -28,6 +28,24 @@ pub enum Driver {
     Planner,
 }
 
+impl Driver {
+    /// Nothing can be found: no id or identifier leads anywhere.
+    pub fn is_nowhere(&self) -> bool {
+        matches!(self, Driver::Compartments(compartments) if compartments.is_empty())
+    }
+
+    /// The one compartment that is searched.
+    pub fn single(&self) -> Option<&str> {
+        match self {
+            Driver::Compartments(compartments) | Driver::Token { compartments, .. } => match compartments.as_slice() {
+                [one] => Some(one),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// How often a condition is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frequency {
@@ -41,9 +59,9 @@ pub enum Frequency {
 /// The token of a condition that is one token and no more.
 pub fn single_token(clause: &Clause) -> Option<i64> {
     match clause {
-        Clause::Match(Predicate::Token { token, system: SystemMatch::Any, .. } | Predicate::Reference { token, .. }) => {
-            Some(*token)
-        }
+        Clause::Match(
+            Predicate::Token { token, system: SystemMatch::Any, .. } | Predicate::Reference { token, .. },
+        ) => Some(*token),
         _ => None,
     }
 }
@@ -209,7 +227,7 @@ mod tests {
     use crate::search::clause::Limits;
 
     fn token(token: i64) -> Clause {
-        Clause::Match(Predicate::Token { token, system: SystemMatch::Any, only: None })
+        Clause::Match(Predicate::Token { token, system: SystemMatch::Any, only: None, identifier: None })
     }
 
     fn token_driver(condition: usize) -> Driver {

@@ -1,10 +1,10 @@
 //! Running a search: first what others must tell, then where it goes, then one statement for the page.
 
-use super::condition::{LONG_SPAN_US, push_limits};
 use super::driver::{DateRange, Driver, Frequency, choose, date_range, inside, needs_frequencies};
+use super::entries::{LONG_SPAN_US, push_limits};
 use super::frequency;
 use super::order::Order;
-use super::scope::Scope;
+use super::scope::{IDS_MAX, Scope, identifiers_of};
 use super::sql::Sql;
 use super::statement::{self, Planned};
 use super::{Search, unpack};
@@ -17,7 +17,6 @@ use crate::search::page::{Direction, PageValue};
 use crate::store::read::{Reader, Stored};
 use crate::store::statement::FIND_MEMBER_HOMES;
 use futures_util::future::join_all;
-use std::time::Instant;
 use tokio_postgres::Row;
 
 /// Matches up to which an estimate counts them.
@@ -31,7 +30,6 @@ pub struct Found {
     pub more: bool,
     /// The patient's record that the search was limited to.
     pub record: Option<Compartment>,
-    pub steps: Vec<Step>,
 }
 
 /// A match and its place in the order.
@@ -41,47 +39,29 @@ pub struct Hit {
     pub key: Vec<PageValue>,
 }
 
-/// A statement that was run, for `_explain`. It names no value.
-#[derive(Debug, Clone)]
-pub struct Step {
-    pub purpose: &'static str,
-    pub statement: String,
-    /// The compartment whose node was asked; `None`: all shards.
-    pub single_shard: bool,
-    pub rows: usize,
-    pub micros: u128,
-    /// What the database says it does, a line each.
-    pub plan: Vec<String>,
-}
-
 /// A search under way.
 pub(super) struct Run<'r> {
     pub reader: Reader<'r>,
-    explain: bool,
-    pub steps: Vec<Step>,
 }
 
 impl Reader<'_> {
     /// One page of a search.
     pub async fn search(&self, search: &Search<'_>) -> Result<Found> {
         let Filter::Everything = self.filter();
-        let mut run = Run { reader: *self, explain: search.explain, steps: Vec::new() };
-        let mut found = run.page(search).await?;
-        found.steps = run.steps;
-        Ok(found)
+        Run { reader: *self }.page(search).await
     }
 
     /// How many resources match in all.
     pub async fn count(&self, search: &Search<'_>) -> Result<i64> {
         let Filter::Everything = self.filter();
-        let mut run = Run { reader: *self, explain: false, steps: Vec::new() };
+        let mut run = Run { reader: *self };
         run.count(search, statement::count).await
     }
 
     /// About how many resources match: few are counted, of many a part that stands for the whole.
     pub async fn estimate(&self, search: &Search<'_>) -> Result<i64> {
         let Filter::Everything = self.filter();
-        let mut run = Run { reader: *self, explain: false, steps: Vec::new() };
+        let mut run = Run { reader: *self };
         let counted = run.count(search, |planned| statement::count_up_to(planned, COUNTED_MAX)).await?;
         if counted < COUNTED_MAX {
             return Ok(counted);
@@ -93,7 +73,7 @@ impl Reader<'_> {
 
 impl Run<'_> {
     async fn page(&mut self, search: &Search<'_>) -> Result<Found> {
-        let scope = Scope::of(search);
+        let scope = self.scope(search).await?;
         let conditions = self.resolve_all(search.conditions, &scope).await?;
         let order = Order::new(search.sort, search.types.len() == 1);
         let types = search.type_names();
@@ -107,6 +87,9 @@ impl Run<'_> {
                 self.page_of_patient(search, &mut planned, home, wanted).await?
             }
             Scope::Ids(ids) => {
+                if let [(ResourceType::PATIENT, patient)] = ids.as_slice() {
+                    record = Some(Compartment::of_patient(patient));
+                }
                 planned.driver = Driver::Compartments(self.places(&ids).await?);
                 self.page_in(search, &planned, wanted).await?
             }
@@ -117,6 +100,28 @@ impl Run<'_> {
             }
         };
         Ok(Found { record, ..self.found(search, &planned.order, rows).await? })
+    }
+
+    /// Where matches can be. On Citus a business identifier is looked up in its own table, on one shard; there the
+    /// resource is known by its id, on one shard again. On one database the index of tokens is as near.
+    async fn scope(&mut self, search: &Search<'_>) -> Result<Scope> {
+        let scope = Scope::of(search);
+        let (Scope::Anywhere, [resource_type], true) = (&scope, search.types, self.reader.store.on_citus()) else {
+            return Ok(scope);
+        };
+        let Some(identifiers) = identifiers_of(search) else { return Ok(scope) };
+        let count = i64::try_from(IDS_MAX).unwrap_or(i64::MAX).saturating_add(1);
+        let mut ids = Vec::new();
+        for identifier in &identifiers {
+            let (system, value) = (identifier.system.as_deref(), identifier.value.as_str());
+            ids.extend(self.reader.find_identifier(*resource_type, system, value, count).await?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > IDS_MAX {
+            return Ok(scope);
+        }
+        Ok(Scope::Ids(ids.into_iter().map(|id| (*resource_type, id)).collect()))
     }
 
     /// A patient's record is one shard; resources of other records that belong to this patient, too, are rare.
@@ -142,12 +147,15 @@ impl Run<'_> {
     }
 
     async fn page_in(&mut self, search: &Search<'_>, planned: &Planned<'_>, wanted: i64) -> Result<Vec<Row>> {
+        if planned.driver.is_nowhere() {
+            return Ok(Vec::new());
+        }
         let sql = statement::page(planned, search.page, wanted)?;
         self.query("page", planned.driver.single(), &sql).await
     }
 
     async fn count(&mut self, search: &Search<'_>, statement: impl Fn(&Planned<'_>) -> Result<Sql>) -> Result<i64> {
-        let scope = Scope::of(search);
+        let scope = self.scope(search).await?;
         let conditions = self.resolve_all(search.conditions, &scope).await?;
         let order = Order::new(&[], search.types.len() == 1);
         let (types, dates) = (search.type_names(), DateRange::default());
@@ -160,6 +168,9 @@ impl Run<'_> {
             Scope::Anywhere => Driver::Planner,
         };
         let planned = Planned { types, conditions: &conditions, order, driver, dates };
+        if planned.driver.is_nowhere() {
+            return Ok(0);
+        }
         if let Some((all, repeated)) = statement::count_token(&planned)? {
             let all = self.number(None, &all).await?;
             return Ok(match repeated {
@@ -225,7 +236,7 @@ impl Run<'_> {
             if let Some(known) = reader.store.frequencies.get(statement) {
                 return Ok(Some(known));
             }
-            let rows = reader.query_sql(None, statement).await?;
+            let rows = reader.query_sql("how frequent a condition is", None, statement).await?;
             let frequency = frequency::of_dates(rows.iter().map(|row| row.get(0)).collect());
             reader.store.frequencies.note(statement, frequency);
             Ok(Some(frequency))
@@ -258,16 +269,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn query(&mut self, purpose: &'static str, at: Option<&str>, sql: &Sql) -> Result<Vec<Row>> {
-        let started = Instant::now();
-        let rows = self.reader.query_sql(at, sql).await?;
-        if self.explain {
-            let micros = started.elapsed().as_micros();
-            let plan = self.reader.query_sql(at, &sql.explained()).await?;
-            let plan = plan.iter().map(|row| row.get(0)).collect();
-            let (statement, single_shard) = (sql.text().to_owned(), at.is_some());
-            self.steps.push(Step { purpose, statement, single_shard, rows: rows.len(), micros, plan });
-        }
-        Ok(rows)
+        self.reader.query_sql(purpose, at, sql).await
     }
 
     async fn found(&self, search: &Search<'_>, order: &Order, rows: Vec<Row>) -> Result<Found> {
@@ -284,20 +286,7 @@ impl Run<'_> {
         if search.page.is_some_and(|page| page.direction == Direction::Previous) {
             hits.reverse();
         }
-        Ok(Found { hits, more, record: None, steps: Vec::new() })
-    }
-}
-
-impl Driver {
-    /// The one compartment that is searched.
-    fn single(&self) -> Option<&str> {
-        match self {
-            Driver::Compartments(compartments) | Driver::Token { compartments, .. } => match compartments.as_slice() {
-                [one] => Some(one),
-                _ => None,
-            },
-            _ => None,
-        }
+        Ok(Found { hits, more, record: None })
     }
 }
 
