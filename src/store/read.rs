@@ -2,8 +2,8 @@
 
 use super::Store;
 use super::node::{Connection, Parameters};
-use super::search::Trace;
 use super::search::sql::Sql;
+use super::search::{Step, Trace};
 use super::sqlstate::Failure;
 use super::statement::{FIND_HOME, FIND_RECEIPT, READ_CURRENT, READ_VERSION, Statement};
 use crate::auth::{Filter, Grant};
@@ -139,7 +139,8 @@ impl<'a> Reader<'a> {
         let took = started.elapsed();
         let connection = self.store.nodes.connect_to(value).await.map_err(Failure::into_error)?;
         let plan = connection.explain(statement, parameters).await.map_err(Failure::into_error)?;
-        trace.note(statement.name, statement.sql, rows.len(), took, plan);
+        let (purpose, text) = (statement.name, statement.sql.trim().to_owned());
+        trace.note(Step { purpose, statement: text, runnable: None, rows: rows.len(), took, shards: None, plan });
         Ok(rows)
     }
 
@@ -169,7 +170,9 @@ impl<'a> Reader<'a> {
         let rows = self.run_sql(value, sql).await?;
         let took = started.elapsed();
         let plan = self.run_sql(value, &sql.explained()).await?;
-        trace.note(purpose, sql.text(), rows.len(), took, plan.iter().map(|row| row.get(0)).collect());
+        let plan = plan.iter().map(|row| row.get(0)).collect();
+        let (statement, runnable) = (sql.text().to_owned(), Some(sql.runnable()));
+        trace.note(Step { purpose, statement, runnable, rows: rows.len(), took, shards: None, plan });
         Ok(rows)
     }
 

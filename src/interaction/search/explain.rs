@@ -22,6 +22,7 @@ fn step(step: &Step) -> Json {
     parts.push(integer("rows", u128::try_from(step.rows).unwrap_or_default()));
     parts.push(integer("microseconds", step.took.as_micros()));
     parts.push(text("statement", &step.statement));
+    parts.extend(step.runnable.as_deref().map(|runnable| text("runnable", runnable)));
     parts.push(text("plan", &step.plan.join("\n")));
     Json::Object(Object::new().with_str("name", "step").with("part", Json::Array(parts)))
 }

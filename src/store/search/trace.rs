@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Step {
     pub purpose: &'static str,
     pub statement: String,
+    /// The statement with its values in it, where it was put together for this search.
+    pub runnable: Option<String>,
     pub rows: usize,
     pub took: Duration,
     /// Shards that were asked; `None` where the tables are not distributed.
@@ -23,15 +25,8 @@ pub struct Trace {
 }
 
 impl Trace {
-    pub(in crate::store) fn note(
-        &self,
-        purpose: &'static str,
-        statement: &str,
-        rows: usize,
-        took: Duration,
-        plan: Vec<String>,
-    ) {
-        let step = Step { purpose, statement: statement.trim().to_owned(), rows, took, shards: shards(&plan), plan };
+    pub(in crate::store) fn note(&self, step: Step) {
+        let step = Step { shards: shards(&step.plan), ..step };
         if let Ok(mut steps) = self.steps.lock() {
             steps.push(step);
         }
