@@ -19,7 +19,7 @@ use grammar::{Comparison, Filter, Step};
 pub(super) fn parse(compiler: &Compiler<'_>, on: ResourceType, text: &str) -> error::Result<Clause> {
     let filter = grammar::parse(text)?;
     clause(compiler, on, &filter, 0).map_err(|refused| match refused {
-        Refused::Ignorable(reason) => Error::invalid(reason),
+        Refused::Ignorable(reason) | Refused::Unfinished(reason) => Error::invalid(reason),
         Refused::Error(error) => error,
     })
 }
@@ -69,6 +69,7 @@ fn placed(refused: Refused, character: usize) -> Refused {
     };
     match refused {
         Refused::Ignorable(reason) => Refused::Ignorable(place(reason)),
+        Refused::Unfinished(reason) => Refused::Unfinished(place(reason)),
         Refused::Error(Error { message, kind, expression, cause }) => {
             Refused::Error(Error { message: place(message), kind, expression, cause })
         }

@@ -41,6 +41,7 @@ pub fn parameter(kind: ParameterKind, branches: Vec<Branch>) -> Parameter {
         branches: branches.into_iter().map(Arc::new).collect(),
         targets: Vec::new(),
         components: Vec::new(),
+        unfinished: None,
     }
 }
 

@@ -11,6 +11,8 @@ const TOLD_CHARACTERS_MAX: usize = 100;
 pub(in crate::search) enum Refused {
     /// Not known, or nothing asked for: reported, or 400 under strict handling. A sentence.
     Ignorable(String),
+    /// A parameter that is not answered yet: as above. A chain over several types does not leave one out for it.
+    Unfinished(String),
     /// 400 whatever the handling.
     Error(Error),
 }
