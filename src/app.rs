@@ -38,6 +38,8 @@ impl Engine {
             batch_concurrency: settings.batch_concurrency,
             page_count_default: settings.page_count_default,
             page_count_max: settings.page_count_max,
+            included_max: settings.included_max,
+            explain: settings.explain,
         };
         let own_base = settings.base_url.as_ref().map(|base| base.as_str().to_owned());
         let context = Context { store, limits, minter: Minter::default(), registry: Registry::standard(), own_base };

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use table::{Accepts, Preset, Setting, table};
-pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode};
+pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Switch};
 
 /// What the server is started with. Every number is within the bounds of its row in [`table()`].
 #[derive(Debug, Clone)]
@@ -56,6 +56,10 @@ pub struct Settings {
     /// Never more than `page_count_max`.
     pub page_count_default: u32,
     pub page_count_max: u32,
+    /// Resources that go along with a page by `_include` and `_revinclude`.
+    pub included_max: usize,
+    /// Whether `_explain` is answered.
+    pub explain: bool,
 
     /// A filter that `tracing_subscriber::EnvFilter` reads.
     pub log: String,
@@ -237,6 +241,8 @@ impl Reader<'_> {
             batch_concurrency: self.number("BRASA_BATCH_CONCURRENCY")?,
             page_count_default: self.number("BRASA_PAGE_COUNT_DEFAULT")?,
             page_count_max: self.number("BRASA_PAGE_COUNT_MAX")?,
+            included_max: self.number("BRASA_INCLUDED_MAX")?,
+            explain: self.text("BRASA_EXPLAIN", Switch::parse)? == Switch::On,
             log: self.text("BRASA_LOG", read_log_filter)?,
             log_format: self.text("BRASA_LOG_FORMAT", LogFormat::parse)?,
         })

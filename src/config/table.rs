@@ -1,6 +1,6 @@
 //! The one table of settings: from it come the defaults, the bounds, the messages and `docs/CONFIGURATION.md`.
 
-use super::words::{Auth, BodyCodec, Engine, LogFormat, Mode};
+use super::words::{Auth, BodyCodec, Engine, LogFormat, Mode, Switch};
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -170,6 +170,12 @@ static TABLE: &[Setting] = &[
     preset("BRASA_PAGE_COUNT_MAX", "1000",
         number("entries", 1, 10_000),
         "The most entries a page has, whatever `_count` asks for."),
+    preset("BRASA_INCLUDED_MAX", "5000",
+        number("resources", 0, 100_000),
+        "At most this many resources go along with a page by `_include` and `_revinclude`; beyond it the search is refused with 400."),
+    preset("BRASA_EXPLAIN", "off",
+        Accepts::Choice(Switch::WORDS),
+        "Whether a search with `_explain=true` is answered with its statements and their plans, which show how the database is laid out."),
 
     preset("BRASA_LOG", "info",
         Accepts::Text("`off`, `error`, `warn`, `info`, `debug`, `trace`, or levels by part such as `info,brasa::store=debug`"),

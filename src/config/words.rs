@@ -44,6 +44,11 @@ words! {
 }
 
 words! {
+    /// Whether something is there or not.
+    Switch { On = "on", Off = "off" }
+}
+
+words! {
     /// The shape of a line of the log.
     LogFormat {
         /// Text on a terminal, JSON otherwise.

@@ -1,6 +1,6 @@
 //! FHIR over HTTP: turns a request into the one value that interactions understand, and its answer back.
 
-use super::negotiate::{check_accept, check_content_type};
+use super::negotiate::{check_accept, check_content_type, check_form};
 use super::respond::{Form, answer, refusal};
 use super::told::Told;
 use super::{State, base, body};
@@ -51,7 +51,7 @@ async fn answer_one(
     state: &web::Data<State>,
     request: &HttpRequest,
     payload: web::Payload,
-    query: Vec<(String, String)>,
+    mut query: Vec<(String, String)>,
     base: &str,
     told: &mut Told,
 ) -> Result<Response> {
@@ -67,7 +67,8 @@ async fn answer_one(
     told.interaction = Some(interaction.name());
     told.resource_type = interaction.resource_type().map(|resource_type| resource_type.as_str());
     check_accept(format, header(ACCEPT)?.as_deref())?;
-    let writes = matches!(method, Method::Post | Method::Put | Method::Patch);
+    let is_search = matches!(interaction, Interaction::Search(_));
+    let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search;
     if writes {
         check_content_type(header(CONTENT_TYPE)?.as_deref())?;
     }
@@ -79,6 +80,11 @@ async fn answer_one(
     };
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let body = body::read(state, request, payload).await?;
+    if is_search && method == Method::Post {
+        check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
+        let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
+        query.extend(form_urlencoded(form));
+    }
     let (base, id) = (base.to_owned(), told.id.to_string());
     let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };
     let context = Arc::clone(&state.context);

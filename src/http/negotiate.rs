@@ -50,6 +50,19 @@ pub fn check_content_type(content_type: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// Whether the parameters of a search can be read from a body of this content type.
+pub fn check_form(content_type: Option<&str>, has_body: bool) -> Result<()> {
+    let name = content_type.map(|content_type| split(content_type).0);
+    match name.as_deref() {
+        Some("application/x-www-form-urlencoded") => Ok(()),
+        None if !has_body => Ok(()),
+        _ => {
+            let message = "The parameters of a search are sent as application/x-www-form-urlencoded.";
+            Err(Error::new(Kind::UnsupportedMediaType, message).at("http.content-type"))
+        }
+    }
+}
+
 /// The type in lower case without its parameters, and the parameters. A '+' may arrive as a space from an URL.
 fn split(text: &str) -> (String, Vec<(String, String)>) {
     let mut parts = text.split(';').map(|part| part.trim().to_ascii_lowercase());

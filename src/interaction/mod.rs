@@ -10,6 +10,7 @@ mod read;
 pub mod request;
 pub mod response;
 pub mod route;
+mod search;
 mod update;
 mod write;
 
@@ -60,6 +61,10 @@ pub struct Limits {
     /// Entries of a page when the client names no `_count`.
     pub page_count_default: u32,
     pub page_count_max: u32,
+    /// Resources that go along with a page.
+    pub included_max: usize,
+    /// Whether `_explain` is answered.
+    pub explain: bool,
 }
 
 /// Answers one request, whoever brought it.
@@ -90,7 +95,7 @@ pub async fn has_receipt(context: &Context, receipt: &str) -> Result<bool> {
 async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Option<&str>) -> Result<Response> {
     match &request.interaction {
         Interaction::Capabilities => capabilities::answer(request),
-        Interaction::Read(..) | Interaction::Vread(..) | Interaction::History(_) => {
+        Interaction::Read(..) | Interaction::Vread(..) | Interaction::History(_) | Interaction::Search(_) => {
             reading(context, context.store.reader(grant), request).await
         }
         Interaction::Create(resource_type) => create::answer(context, grant, request, *resource_type, receipt).await,
@@ -110,6 +115,7 @@ async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &
             read::version(reader, request, *resource_type, id, version).await
         }
         Interaction::History(scope) => history::answer(context, reader, request, scope).await,
+        Interaction::Search(scope) => search::answer(context, reader, request, scope).await,
         Interaction::Capabilities => capabilities::answer(request),
         _ => Err(Error::internal("a writing interaction was sent to be read")),
     }

@@ -4,6 +4,7 @@ use super::request::Method;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
+use crate::search::query::Scope;
 use crate::store::HistoryScope;
 use percent_encoding::percent_decode_str;
 
@@ -18,6 +19,7 @@ pub enum Interaction {
     Update(ResourceType, Id),
     Delete(ResourceType, Id),
     History(HistoryScope),
+    Search(Scope),
     /// A transaction or a batch: the Bundle says which.
     Bundle,
 }
@@ -35,6 +37,9 @@ impl Interaction {
             Interaction::History(HistoryScope::Instance(..)) => "history-instance",
             Interaction::History(HistoryScope::Type(_)) => "history-type",
             Interaction::History(HistoryScope::System) => "history-system",
+            Interaction::Search(Scope::System) => "search-system",
+            Interaction::Search(Scope::Type(_)) => "search-type",
+            Interaction::Search(Scope::Compartment { .. }) => "search-compartment",
             Interaction::Bundle => "bundle",
         }
     }
@@ -46,10 +51,13 @@ impl Interaction {
             | Interaction::Create(resource_type)
             | Interaction::Update(resource_type, _)
             | Interaction::Delete(resource_type, _)
-            | Interaction::History(HistoryScope::Instance(resource_type, _) | HistoryScope::Type(resource_type)) => {
-                Some(*resource_type)
-            }
-            Interaction::Capabilities | Interaction::Bundle | Interaction::History(HistoryScope::System) => None,
+            | Interaction::History(HistoryScope::Instance(resource_type, _) | HistoryScope::Type(resource_type))
+            | Interaction::Search(Scope::Type(resource_type)) => Some(*resource_type),
+            Interaction::Search(Scope::Compartment { inner, .. }) => *inner,
+            Interaction::Capabilities
+            | Interaction::Bundle
+            | Interaction::History(HistoryScope::System)
+            | Interaction::Search(Scope::System) => None,
         }
     }
 }
@@ -63,7 +71,7 @@ pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
     let segments: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
     match (segments.as_slice(), method) {
         ([], Method::Post) => Ok(Interaction::Bundle),
-        ([], Method::Get | Method::Head) | (["_search"], Method::Post) => Err(not_yet("Search over all types")),
+        ([], Method::Get | Method::Head) | (["_search"], Method::Post) => Ok(Interaction::Search(Scope::System)),
         (["metadata"], Method::Get | Method::Head) => Ok(Interaction::Capabilities),
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::System)),
         ([] | ["metadata" | "_history" | "_search"], _) => Err(not_allowed(method)),
@@ -75,7 +83,9 @@ pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
 fn of_type(method: Method, resource_type: ResourceType, rest: &[&str], query: &str) -> Result<Interaction> {
     match (rest, method) {
         ([], Method::Post) => Ok(Interaction::Create(resource_type)),
-        ([], Method::Get | Method::Head) | (["_search"], Method::Post) => Err(not_yet("Search")),
+        ([], Method::Get | Method::Head) | (["_search"], Method::Post) => {
+            Ok(Interaction::Search(Scope::Type(resource_type)))
+        }
         ([], Method::Put) if !query.is_empty() => Err(not_yet("Conditional update")),
         ([], Method::Delete) if !query.is_empty() => Err(not_yet("Conditional delete")),
         ([], Method::Patch) if !query.is_empty() => Err(not_yet("Conditional patch")),
@@ -103,11 +113,20 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
         }
         ["_history"] | ["_history", _] => Err(not_allowed(method)),
         [operation] if operation.starts_with('$') => Err(not_yet("This operation")),
-        [inner] | [inner, "_search"] if *inner == "*" || ResourceType::parse(inner).is_some() => {
-            Err(not_yet("Search in a compartment"))
+        [inner] if reads => in_compartment(resource_type, id, inner),
+        [inner, "_search"] if method == Method::Post => in_compartment(resource_type, id, inner),
+        [inner] | [inner, "_search"] if in_compartment(resource_type, id.clone(), inner).is_ok() => {
+            Err(not_allowed(method))
         }
         _ => Err(Error::not_found("There is nothing at this address.")),
     }
+}
+
+/// `*` stands for every type.
+fn in_compartment(compartment: ResourceType, id: Id, inner: &str) -> Result<Interaction> {
+    let nothing = || Error::not_found("There is nothing at this address.");
+    let inner = if inner == "*" { None } else { Some(ResourceType::parse(inner).ok_or_else(nothing)?) };
+    Ok(Interaction::Search(Scope::Compartment { compartment, id, inner }))
 }
 
 fn resource_type(name: &str) -> Result<ResourceType> {
@@ -143,6 +162,9 @@ mod tests {
 
     #[test]
     fn every_interaction_has_its_address() {
+        let compartment = |inner| {
+            Interaction::Search(Scope::Compartment { compartment: patient(), id: the_id("1"), inner })
+        };
         let instance = HistoryScope::Instance(patient(), the_id("1"));
         for (method, path, expected) in [
             (Method::Get, "metadata", Interaction::Capabilities),
@@ -156,6 +178,12 @@ mod tests {
             (Method::Get, "Patient/1/_history", Interaction::History(instance)),
             (Method::Get, "Patient/_history", Interaction::History(HistoryScope::Type(patient()))),
             (Method::Get, "_history", Interaction::History(HistoryScope::System)),
+            (Method::Get, "", Interaction::Search(Scope::System)),
+            (Method::Post, "_search", Interaction::Search(Scope::System)),
+            (Method::Head, "Patient", Interaction::Search(Scope::Type(patient()))),
+            (Method::Post, "Patient/_search", Interaction::Search(Scope::Type(patient()))),
+            (Method::Get, "Patient/1/*", compartment(None)),
+            (Method::Post, "Patient/1/Observation/_search", compartment(Some(ResourceType::OBSERVATION))),
         ] {
             assert_eq!(route(method, path, "").unwrap(), expected, "{method:?} {path}");
         }
@@ -173,8 +201,8 @@ mod tests {
             (Method::Put, "Patient", "", 405),
             (Method::Delete, "metadata", "", 405),
             (Method::Put, "Patient", "identifier=1", 400),
-            (Method::Get, "Patient", "", 400),
-            (Method::Get, "Patient/1/Observation", "", 400),
+            (Method::Put, "Patient/1/Observation", "", 405),
+            (Method::Get, "Patient/1/Observation/_search", "", 405),
             (Method::Patch, "Patient/1", "", 400),
             (Method::Get, "Patient/1/$everything", "", 400),
             (Method::Get, "Patient/%ff", "", 400),

@@ -36,6 +36,11 @@ pub enum Predicate {
         token: i64,
         system: SystemMatch,
     },
+    /// A token entry with one of these hashes: the members of a ValueSet.
+    TokenIn {
+        tokens: Vec<i64>,
+        system: SystemMatch,
+    },
     /// A reference entry to one resource on this server. `home`: every branch of the parameter puts a resource into the
     /// patient compartment, so that a match on a Patient is in that patient's record or a member of it.
     Reference {

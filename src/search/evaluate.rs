@@ -63,6 +63,9 @@ fn holds(predicate: &Predicate, fact: &Fact<'_>) -> bool {
         Predicate::Token { token, system } => {
             tokens.iter().any(|entry| entry.token == *token && in_system(*system, entry.system))
         }
+        Predicate::TokenIn { tokens: wanted, system } => {
+            tokens.iter().any(|entry| wanted.contains(&entry.token) && in_system(*system, entry.system))
+        }
         Predicate::Reference { token, .. } => tokens.iter().any(|entry| entry.token == *token),
         Predicate::InSystem { param, system } => {
             tokens.iter().any(|entry| entry.param == *param && entry.system == Some(*system))

@@ -11,6 +11,7 @@ pub mod extract;
 pub mod filter;
 pub mod hash;
 pub mod kind;
+pub mod links;
 pub mod page;
 pub mod query;
 pub mod registry;

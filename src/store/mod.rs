@@ -14,6 +14,7 @@ mod operation;
 mod placement;
 mod read;
 pub mod search;
+mod secret;
 pub mod shard;
 pub mod sqlstate;
 pub mod statement;
@@ -42,6 +43,8 @@ pub struct Store {
     on_citus: bool,
     frequencies: Frequencies,
     transaction_deadline: Duration,
+    /// The key of paging tokens, the same on every server of this database.
+    pub paging_secret: [u8; 32],
 }
 
 impl Store {
@@ -59,11 +62,13 @@ impl Store {
         };
         progress(if on_citus { "Preparing the tables on the Citus cluster." } else { "Preparing the tables." });
         migrate::migrate(plain.coordinator(), on_citus.then_some(settings.shard_count)).await?;
+        let paging_secret = secret::read(plain.coordinator(), "paging").await?;
         plain.close();
         let nodes = Nodes::new(config, node_settings, on_citus)?;
         let codec = Codec::new(settings.body_codec == BodyCodec::Zstd);
         let transaction_deadline = settings.transaction_deadline;
-        let store = Store { nodes, codec, on_citus, frequencies: Frequencies::default(), transaction_deadline };
+        let frequencies = Frequencies::default();
+        let store = Store { nodes, codec, on_citus, frequencies, transaction_deadline, paging_secret };
         store.load_dictionaries().await?;
         if on_citus {
             store.nodes.reload().await?;

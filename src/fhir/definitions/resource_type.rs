@@ -36,9 +36,11 @@ impl ResourceType {
     pub const BINARY: Self = Self("Binary");
     pub const BUNDLE: Self = Self("Bundle");
     pub const CAPABILITY_STATEMENT: Self = Self("CapabilityStatement");
+    pub const CODE_SYSTEM: Self = Self("CodeSystem");
     pub const DEVICE: Self = Self("Device");
     pub const ENCOUNTER: Self = Self("Encounter");
     pub const GROUP: Self = Self("Group");
+    pub const LIST: Self = Self("List");
     pub const LOCATION: Self = Self("Location");
     pub const MEDICATION_DISPENSE: Self = Self("MedicationDispense");
     pub const MEDICATION_REQUEST: Self = Self("MedicationRequest");
@@ -56,6 +58,7 @@ impl ResourceType {
     pub const SEARCH_PARAMETER: Self = Self("SearchParameter");
     pub const SLOT: Self = Self("Slot");
     pub const SUBSCRIPTION: Self = Self("Subscription");
+    pub const VALUE_SET: Self = Self("ValueSet");
 
     /// The type of this name; case matters, as it does in URLs and in `resourceType`.
     pub fn parse(name: &str) -> Option<Self> {

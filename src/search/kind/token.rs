@@ -191,16 +191,17 @@ pub(super) fn in_value_set(branches: &[Arc<Branch>], text: &str) -> Result<Claus
     Ok(Clause::Pending(Pending::InValueSet { branches, value_set: value_set.into() }))
 }
 
-/// One member of a ValueSet, for a branch of [`Pending::InValueSet`]. A value without a system is taken to be of the
-/// member's, for so a primitive code is stored.
-pub fn member(branch_hash: i64, system: Option<&str>, code: &str) -> Clause {
-    let token = branch_hash ^ value_hash(code, false);
-    let of = |system| Clause::Match(Predicate::Token { token, system });
+/// Members of a ValueSet in one system, for a branch of [`Pending::InValueSet`]. A value without a system is taken to be
+/// of the members', for so a primitive code is stored.
+pub fn members<'c>(branch_hash: i64, system: Option<&str>, codes: impl Iterator<Item = &'c str>) -> Clause {
+    let tokens: Vec<i64> = codes.map(|code| branch_hash ^ value_hash(code, false)).collect();
+    let of = |system| Clause::Match(Predicate::TokenIn { tokens: tokens.clone(), system });
     match system {
         None => of(SystemMatch::Any),
         Some(system) => Clause::Any(vec![of(SystemMatch::Is(system_hash(system))), of(SystemMatch::None)]),
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{ASKED, ask, branch, found, parameter, refuse, value};
@@ -316,8 +317,9 @@ mod tests {
         let Clause::Not(inner) = pending else { panic!("{pending:?}") };
         let Clause::Pending(Pending::InValueSet { branches, value_set }) = *inner else { panic!("{inner:?}") };
         assert_eq!((branches.len(), value_set.as_str()), (2, "http://acme.org/vs"));
-        let member = member(branch(Token, "Condition.code").hash, Some("http://acme.org/codes"), "HA125");
-        assert!(found(&member, &condition()));
+        let hash = branch(Token, "Condition.code").hash;
+        let members = members(hash, Some("http://acme.org/codes"), ["HA124", "HA125"].into_iter());
+        assert!(found(&members, &condition()));
     }
 
     #[test]

@@ -228,7 +228,10 @@ pub fn push_limits<T: Copy + Into<super::sql::Bound>>(
 /// The table that holds the entries which a predicate compares.
 pub fn table_of(predicate: &Predicate) -> Result<&'static str> {
     Ok(match predicate {
-        Predicate::Token { .. } | Predicate::Reference { .. } | Predicate::InSystem { .. } => "search_token",
+        Predicate::Token { .. }
+        | Predicate::TokenIn { .. }
+        | Predicate::Reference { .. }
+        | Predicate::InSystem { .. } => "search_token",
         Predicate::Text { .. } => "search_string",
         Predicate::Date { .. } => "search_date",
         Predicate::Number { .. } => "search_number",
@@ -271,6 +274,10 @@ pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
     match predicate {
         Predicate::Token { token, system } => {
             sql.push("t.token = ").bind(*token);
+            push_system(sql, *system);
+        }
+        Predicate::TokenIn { tokens, system } => {
+            sql.push("t.token = ANY(").bind(tokens.clone()).push(")");
             push_system(sql, *system);
         }
         Predicate::Reference { token, .. } => {

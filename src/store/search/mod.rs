@@ -5,6 +5,7 @@
 mod condition;
 mod driver;
 mod frequency;
+mod include;
 mod linked;
 mod order;
 mod run;
@@ -13,6 +14,7 @@ pub(super) mod sql;
 mod statement;
 
 pub use frequency::Frequencies;
+pub use include::Referrers;
 pub use run::{Found, Hit, Step};
 
 use crate::error::{Error, Result};

@@ -20,12 +20,17 @@ use futures_util::future::join_all;
 use std::time::Instant;
 use tokio_postgres::Row;
 
+/// Matches up to which an estimate counts them.
+const COUNTED_MAX: i64 = 10_000;
+
 /// A page of matches.
 #[derive(Debug, Default)]
 pub struct Found {
     pub hits: Vec<Hit>,
     /// Whether more follow in the direction of the page.
     pub more: bool,
+    /// The patient's record that the search was limited to.
+    pub record: Option<Compartment>,
     pub steps: Vec<Step>,
 }
 
@@ -45,6 +50,8 @@ pub struct Step {
     pub single_shard: bool,
     pub rows: usize,
     pub micros: u128,
+    /// What the database says it does, a line each.
+    pub plan: Vec<String>,
 }
 
 /// A search under way.
@@ -68,7 +75,19 @@ impl Reader<'_> {
     pub async fn count(&self, search: &Search<'_>) -> Result<i64> {
         let Filter::Everything = self.filter();
         let mut run = Run { reader: *self, explain: false, steps: Vec::new() };
-        run.count(search).await
+        run.count(search, statement::count).await
+    }
+
+    /// About how many resources match: few are counted, of many a part that stands for the whole.
+    pub async fn estimate(&self, search: &Search<'_>) -> Result<i64> {
+        let Filter::Everything = self.filter();
+        let mut run = Run { reader: *self, explain: false, steps: Vec::new() };
+        let counted = run.count(search, |planned| statement::count_up_to(planned, COUNTED_MAX)).await?;
+        if counted < COUNTED_MAX {
+            return Ok(counted);
+        }
+        let sampled = run.count(search, statement::sample).await?;
+        Ok(sampled.saturating_mul(statement::SAMPLED_ONE_IN).max(counted))
     }
 }
 
@@ -81,9 +100,10 @@ impl Run<'_> {
         let wanted = i64::try_from(search.count).unwrap_or(i64::MAX).saturating_add(1);
         let mut planned =
             Planned { types, conditions: &conditions, order, driver: Driver::Page, dates: DateRange::default() };
+        let mut record = None;
         let rows = match scope {
             Scope::Patient(patient) => {
-                let home = Compartment::of_patient(&patient).as_str().to_owned();
+                let home = record.insert(Compartment::of_patient(&patient)).as_str().to_owned();
                 self.page_of_patient(search, &mut planned, home, wanted).await?
             }
             Scope::Ids(ids) => {
@@ -96,7 +116,7 @@ impl Run<'_> {
                 self.page_in(search, &planned, wanted).await?
             }
         };
-        self.found(search, &planned.order, rows).await
+        Ok(Found { record, ..self.found(search, &planned.order, rows).await? })
     }
 
     /// A patient's record is one shard; resources of other records that belong to this patient, too, are rare.
@@ -126,7 +146,11 @@ impl Run<'_> {
         self.query("page", planned.driver.single(), &sql).await
     }
 
-    async fn count(&mut self, search: &Search<'_>) -> Result<i64> {
+    async fn count(
+        &mut self,
+        search: &Search<'_>,
+        statement: impl Fn(&Planned<'_>) -> Result<Sql>,
+    ) -> Result<i64> {
         let scope = Scope::of(search);
         let conditions = self.resolve_all(search.conditions, &scope).await?;
         let order = Order::new(&[], search.types.len() == 1);
@@ -140,7 +164,7 @@ impl Run<'_> {
             Scope::Anywhere => Driver::Planner,
         };
         let planned = Planned { types, conditions: &conditions, order, driver, dates };
-        let sql = statement::count(&planned)?;
+        let sql = statement(&planned)?;
         let rows = self.query("count", planned.driver.single(), &sql).await?;
         Ok(rows.first().map_or(0, |row| row.get(0)))
     }
@@ -232,8 +256,10 @@ impl Run<'_> {
         let rows = self.reader.query_sql(at, sql).await?;
         if self.explain {
             let micros = started.elapsed().as_micros();
-            let statement = sql.text().to_owned();
-            self.steps.push(Step { purpose, statement, single_shard: at.is_some(), rows: rows.len(), micros });
+            let plan = self.reader.query_sql(at, &sql.explained()).await?;
+            let plan = plan.iter().map(|row| row.get(0)).collect();
+            let (statement, single_shard) = (sql.text().to_owned(), at.is_some());
+            self.steps.push(Step { purpose, statement, single_shard, rows: rows.len(), micros, plan });
         }
         Ok(rows)
     }
@@ -252,7 +278,7 @@ impl Run<'_> {
         if search.page.is_some_and(|page| page.direction == Direction::Previous) {
             hits.reverse();
         }
-        Ok(Found { hits, more, steps: Vec::new() })
+        Ok(Found { hits, more, record: None, steps: Vec::new() })
     }
 }
 

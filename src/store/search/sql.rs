@@ -62,6 +62,11 @@ impl Sql {
         self
     }
 
+    /// The statement that shows this one's plan instead of running it.
+    pub fn explained(&self) -> Sql {
+        Sql { text: format!("EXPLAIN {}", self.text), values: self.values.clone() }
+    }
+
     /// The statement with its values, to know it again.
     pub fn fingerprint(&self) -> String {
         format!("{} {:?}", self.text, self.values)

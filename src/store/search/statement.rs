@@ -46,6 +46,26 @@ pub fn count(planned: &Planned<'_>) -> Result<Sql> {
     Ok(sql)
 }
 
+/// How many resources match, up to a bound.
+pub fn count_up_to(planned: &Planned<'_>, rows: i64) -> Result<Sql> {
+    let anchor = planned.anchor();
+    let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1");
+    planned.push_from(&mut sql, anchor)?;
+    sql.push(" LIMIT ").bind(rows).push(") c");
+    Ok(sql)
+}
+
+/// Of so many pages of the table, [`sample`] reads one.
+pub const SAMPLED_ONE_IN: i64 = 100;
+
+/// How many resources match among those on a hundredth of the table's pages.
+pub fn sample(planned: &Planned<'_>) -> Result<Sql> {
+    let anchor = Anchor::resource(Form::Exists);
+    let mut sql = Sql::new("SELECT count(*) FROM resource r TABLESAMPLE SYSTEM (1) WHERE ");
+    planned.push_where(&mut sql, anchor)?;
+    Ok(sql)
+}
+
 /// The self-hashes of up to `rows` resources that match.
 pub fn selves(planned: &Planned<'_>, rows: i64) -> Result<Sql> {
     let anchor = planned.anchor();

@@ -1,0 +1,105 @@
+//! The FHIR search interaction: over the system, a type or a compartment. <https://hl7.org/fhir/R4/http.html#search>
+
+mod explain;
+mod include;
+mod pending;
+mod searchset;
+mod value_set;
+
+use super::Context;
+use super::request::Request;
+use super::response::Response;
+use crate::error::{Error, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::search::page::{Page, open};
+use crate::search::query::{self, Query, Question, Scope, Summary, Total};
+use crate::store::search::{Found, Search};
+use crate::store::{Reader, Stored};
+use chrono::Utc;
+
+/// Answers a search with a page of matches.
+pub async fn answer(context: &Context, reader: Reader<'_>, request: &Request, scope: &Scope) -> Result<Response> {
+    let query = read(context, scope, &request.query, request.prefer.strict, Some(&request.base))?;
+    if query.explain && !context.limits.explain {
+        let message = "A search is explained only where the operator allows it: BRASA_EXPLAIN=on.";
+        return Err(Error::not_supported(message).at("_explain"));
+    }
+    let page = query.page.as_deref().map(|token| open_page(context, &query, token)).transpose()?;
+    let conditions = pending::settle(context, reader, &query.clauses).await?;
+    let search = Search {
+        types: &query.types,
+        conditions: &conditions,
+        sort: &query.sort,
+        page: page.as_ref(),
+        count: usize::try_from(query.count).unwrap_or(usize::MAX),
+        explain: query.explain,
+    };
+    let found = if query.summary == Summary::Count { Found::default() } else { reader.search(&search).await? };
+    let total = total(reader, &query, &search, &found).await?;
+    if query.explain {
+        return Ok(Response::of_body(200, explain::write(&query, &found, total)));
+    }
+    let included = include::follow(context, reader, &query, &found).await?;
+    let answer = searchset::Answer { context, request, scope, query: &query, page: page.as_ref(), total };
+    Ok(Response::of_body(200, answer.write(&found, &included)?))
+}
+
+/// Up to `count` resources of a type that meet the criterion of a conditional interaction. It is read strictly: one that
+/// is not understood in all its parts would find the wrong resource.
+pub async fn find(
+    context: &Context,
+    reader: Reader<'_>,
+    resource_type: ResourceType,
+    criterion: &[(String, String)],
+    base: &str,
+    count: usize,
+) -> Result<Vec<Stored>> {
+    let query = read(context, &Scope::Type(resource_type), criterion, true, Some(base))?;
+    let conditions = pending::settle(context, reader, &query.clauses).await?;
+    let search =
+        Search { types: &query.types, conditions: &conditions, sort: &[], page: None, count, explain: false };
+    Ok(reader.search(&search).await?.hits.into_iter().map(|hit| hit.stored).collect())
+}
+
+fn read(
+    context: &Context,
+    scope: &Scope,
+    parameters: &[(String, String)],
+    strict: bool,
+    base: Option<&str>,
+) -> Result<Query> {
+    query::parse(&Question {
+        scope,
+        parameters,
+        registry: &context.registry,
+        strict,
+        now_us: Utc::now().timestamp_micros(),
+        base: context.own_base.as_deref().or(base),
+        count_default: context.limits.page_count_default,
+        count_max: context.limits.page_count_max,
+    })
+}
+
+fn open_page(context: &Context, query: &Query, token: &str) -> Result<Page> {
+    let page = open(&context.store.paging_secret, &query.fingerprint, token).and_then(|bytes| Page::decode(&bytes));
+    let message = "This is not a page of this search. Follow the links of its Bundle, or start again without '_page'.";
+    page.ok_or_else(|| Error::invalid(message).at("_page"))
+}
+
+/// How many match in all, where it was asked for.
+async fn total(reader: Reader<'_>, query: &Query, search: &Search<'_>, found: &Found) -> Result<Option<i64>> {
+    let is_asked = query.summary == Summary::Count || query.total != Total::None;
+    if !is_asked {
+        return Ok(None);
+    }
+    let is_whole = query.summary != Summary::Count && search.page.is_none() && !found.more;
+    if is_whole {
+        return Ok(i64::try_from(found.hits.len()).ok());
+    }
+    let whole = Search { page: None, ..*search };
+    Ok(Some(match query.total {
+        Total::Estimate => reader.estimate(&whole).await?,
+        Total::None | Total::Accurate => reader.count(&whole).await?,
+    }))
+}
+

@@ -1,0 +1,133 @@
+//! The Bundle that answers a search. <https://hl7.org/fhir/R4/bundle.html#searchset>
+
+use crate::error::{Error, Result};
+use crate::fhir::bundle::BundleWriter;
+use crate::fhir::json::{Json, Object};
+use crate::fhir::outcome::{Issue, outcome_of};
+use crate::fhir::resource::Resource;
+use crate::fhir::subset::{Subset, subset};
+use crate::interaction::Context;
+use crate::interaction::request::Request;
+use crate::search::page::{Direction, Page, PageValue, seal};
+use crate::search::query::{Query, Scope, Summary};
+use crate::store::Stored;
+use crate::store::search::Found;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What a query's value may hold as it is; all else is escaped, so that a link reads as the client wrote it.
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'/').remove(b',').remove(b'$');
+
+/// A page of matches and what surrounds it.
+pub struct Answer<'a> {
+    pub context: &'a Context,
+    pub request: &'a Request,
+    pub scope: &'a Scope,
+    pub query: &'a Query,
+    pub page: Option<&'a Page>,
+    pub total: Option<i64>,
+}
+
+impl Answer<'_> {
+    pub fn write(&self, found: &Found, included: &[Stored]) -> Result<Vec<u8>> {
+        let mut head = Object::new().with_str("resourceType", "Bundle").with_str("type", "searchset");
+        if let Some(total) = self.total {
+            head = head.with("total", Json::from(total));
+        }
+        let mut writer = BundleWriter::new(&head.with("link", Json::Array(self.links(found))));
+        for hit in &found.hits {
+            self.entry(&mut writer, &hit.stored, "match", self.part(true).as_ref())?;
+        }
+        for stored in included {
+            self.entry(&mut writer, stored, "include", self.part(false).as_ref())?;
+        }
+        if !self.query.ignored.is_empty() {
+            writer.entry(None, Some(&self.ignored()), &mode("outcome"));
+        }
+        Ok(writer.finish())
+    }
+
+    fn entry(&self, writer: &mut BundleWriter, stored: &Stored, role: &str, part: Option<&Subset>) -> Result<()> {
+        let full_url = format!("{}/{}/{}", self.request.base, stored.resource_type, stored.id);
+        let whole = stored.body.as_deref().unwrap_or_default();
+        match part {
+            None => writer.entry(Some(&full_url), Some(whole), &mode(role)),
+            Some(part) => {
+                let resource = Resource::read(whole, 0..whole.len(), usize::MAX).map_err(Error::internal)?;
+                let part = subset(resource.object(), stored.resource_type, part);
+                writer.entry(Some(&full_url), Some(&part.to_bytes()), &mode(role));
+            }
+        }
+        Ok(())
+    }
+
+    /// The part of a resource that is sent. `_elements` is about the matches.
+    fn part(&self, is_match: bool) -> Option<Subset> {
+        match self.query.summary {
+            Summary::True => Some(Subset::Summary),
+            Summary::Text => Some(Subset::Text),
+            Summary::Data => Some(Subset::Data),
+            Summary::None | Summary::Count if self.query.elements.is_empty() || !is_match => None,
+            Summary::None | Summary::Count => Some(Subset::Elements(self.query.elements.clone())),
+        }
+    }
+
+    /// What was asked and is not part of the search, so that nobody takes the answer for another one.
+    fn ignored(&self) -> Vec<u8> {
+        let told = self.query.ignored.iter().map(|ignored| {
+            format!("{} The search was made without '{}={}'.", ignored.reason, ignored.name, ignored.value)
+        });
+        let told: Vec<String> = told.collect();
+        let issues = self.query.ignored.iter().zip(&told).map(|(ignored, told)| Issue {
+            severity: "warning",
+            code: "not-supported",
+            diagnostics: told,
+            expression: Some(&ignored.name),
+        });
+        outcome_of(Some(&self.request.id), issues).to_bytes()
+    }
+
+    fn links(&self, found: &Found) -> Vec<Json> {
+        let mut links = vec![self.link("self", self.query.page.as_deref())];
+        if self.query.summary == Summary::Count {
+            return links;
+        }
+        links.push(self.link("first", None));
+        let goes_on = |direction: Direction, key: &[PageValue]| {
+            let page = Page { direction, key: key.to_vec() };
+            seal(&self.context.store.paging_secret, &self.query.fingerprint, &page.encode())
+        };
+        let came_from = self.page.map(|page| page.direction);
+        let (has_next, has_previous) = match came_from {
+            None => (found.more, false),
+            Some(Direction::Next) => (found.more, true),
+            Some(Direction::Previous) => (true, found.more),
+        };
+        if let Some(last) = found.hits.last().filter(|_| has_next) {
+            links.push(self.link("next", Some(&goes_on(Direction::Next, &last.key))));
+        }
+        if let Some(first) = found.hits.first().filter(|_| has_previous) {
+            links.push(self.link("previous", Some(&goes_on(Direction::Previous, &first.key))));
+        }
+        links
+    }
+
+    /// The address with the parameters that were used, so that a client sees what was understood.
+    fn link(&self, relation: &str, page: Option<&str>) -> Json {
+        let path = self.scope.path();
+        let address = if path.is_empty() { self.request.base.clone() } else { format!("{}/{path}", self.request.base) };
+        let used = self.query.used.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let parameters: Vec<String> = used
+            .chain(page.map(|page| ("_page", page)))
+            .map(|(name, value)| {
+                format!("{}={}", utf8_percent_encode(name, ESCAPED), utf8_percent_encode(value, ESCAPED))
+            })
+            .collect();
+        let url = if parameters.is_empty() { address } else { format!("{address}?{}", parameters.join("&")) };
+        Json::Object(Object::new().with_str("relation", relation).with_str("url", url))
+    }
+}
+
+fn mode(mode: &str) -> Object {
+    Object::new().with("search", Object::new().with_str("mode", mode).into())
+}
