@@ -22,6 +22,18 @@ pub enum Interaction {
     Search(Scope),
     /// A transaction or a batch: the Bundle says which.
     Bundle,
+    /// `$reindex`.
+    Reindex(Level),
+    /// How far the jobs of `$reindex` are.
+    ReindexStatus,
+}
+
+/// What an operation works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Level {
+    System,
+    Type(ResourceType),
+    Instance(ResourceType, Id),
 }
 
 impl Interaction {
@@ -41,6 +53,8 @@ impl Interaction {
             Interaction::Search(Scope::Type(_)) => "search-type",
             Interaction::Search(Scope::Compartment { .. }) => "search-compartment",
             Interaction::Bundle => "bundle",
+            Interaction::Reindex(_) => "$reindex",
+            Interaction::ReindexStatus => "$reindex-status",
         }
     }
 
@@ -52,12 +66,17 @@ impl Interaction {
             | Interaction::Update(resource_type, _)
             | Interaction::Delete(resource_type, _)
             | Interaction::History(HistoryScope::Instance(resource_type, _) | HistoryScope::Type(resource_type))
-            | Interaction::Search(Scope::Type(resource_type)) => Some(*resource_type),
+            | Interaction::Search(Scope::Type(resource_type))
+            | Interaction::Reindex(Level::Type(resource_type) | Level::Instance(resource_type, _)) => {
+                Some(*resource_type)
+            }
             Interaction::Search(Scope::Compartment { inner, .. }) => *inner,
             Interaction::Capabilities
             | Interaction::Bundle
             | Interaction::History(HistoryScope::System)
-            | Interaction::Search(Scope::System) => None,
+            | Interaction::Search(Scope::System)
+            | Interaction::Reindex(Level::System)
+            | Interaction::ReindexStatus => None,
         }
     }
 }
@@ -75,7 +94,8 @@ pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
         (["metadata"], Method::Get | Method::Head) => Ok(Interaction::Capabilities),
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::System)),
         ([] | ["metadata" | "_history" | "_search"], _) => Err(not_allowed(method)),
-        ([operation], _) if operation.starts_with('$') => Err(not_yet("This operation")),
+        (["$reindex"], Method::Get | Method::Head) => Ok(Interaction::ReindexStatus),
+        ([operation], _) if operation.starts_with('$') => self::operation(method, operation, Level::System),
         ([type_name, rest @ ..], _) => of_type(method, resource_type(type_name)?, rest, query),
     }
 }
@@ -91,7 +111,9 @@ fn of_type(method: Method, resource_type: ResourceType, rest: &[&str], query: &s
         ([], Method::Patch) if !query.is_empty() => Err(not_yet("Conditional patch")),
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::Type(resource_type))),
         ([] | ["_history" | "_search"], _) => Err(not_allowed(method)),
-        ([operation], _) if operation.starts_with('$') => Err(not_yet("This operation")),
+        ([operation], _) if operation.starts_with('$') => {
+            self::operation(method, operation, Level::Type(resource_type))
+        }
         ([id, rest @ ..], _) => of_instance(method, resource_type, self::id(id, resource_type)?, rest),
     }
 }
@@ -112,13 +134,24 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
             Ok(Interaction::Vread(resource_type, id, version.as_str().to_owned()))
         }
         ["_history"] | ["_history", _] => Err(not_allowed(method)),
-        [operation] if operation.starts_with('$') => Err(not_yet("This operation")),
+        [operation] if operation.starts_with('$') => {
+            self::operation(method, operation, Level::Instance(resource_type, id))
+        }
         [inner] if reads => in_compartment(resource_type, id, inner),
         [inner, "_search"] if method == Method::Post => in_compartment(resource_type, id, inner),
         [inner] | [inner, "_search"] if in_compartment(resource_type, id.clone(), inner).is_ok() => {
             Err(not_allowed(method))
         }
         _ => Err(Error::not_found("There is nothing at this address.")),
+    }
+}
+
+fn operation(method: Method, name: &str, level: Level) -> Result<Interaction> {
+    match (name, method) {
+        ("$reindex", Method::Post) => Ok(Interaction::Reindex(level)),
+        // It changes what is stored, if only the index.
+        ("$reindex", _) => Err(not_allowed(method)),
+        _ => Err(not_yet("This operation")),
     }
 }
 
@@ -162,9 +195,8 @@ mod tests {
 
     #[test]
     fn every_interaction_has_its_address() {
-        let compartment = |inner| {
-            Interaction::Search(Scope::Compartment { compartment: patient(), id: the_id("1"), inner })
-        };
+        let compartment =
+            |inner| Interaction::Search(Scope::Compartment { compartment: patient(), id: the_id("1"), inner });
         let instance = HistoryScope::Instance(patient(), the_id("1"));
         for (method, path, expected) in [
             (Method::Get, "metadata", Interaction::Capabilities),

@@ -65,7 +65,10 @@ fn parameters<'r>(
     let is_source = include.source.is_none_or(|wanted| wanted == source);
     let of_source = is_source.then(|| registry.parameters(source)).into_iter().flatten();
     of_source.filter(|parameter| {
-        parameter.kind == ParameterKind::Reference && include.parameter.as_ref().is_none_or(|code| *code == parameter.code)
+        // `*` stands for those that can be answered.
+        parameter.kind == ParameterKind::Reference
+            && parameter.unfinished.is_none()
+            && include.parameter.as_ref().is_none_or(|code| *code == parameter.code)
     })
 }
 
@@ -112,6 +115,9 @@ mod tests {
         assert_eq!(tokens("Observation:patient", ResourceType::PATIENT).len(), 1);
         assert!(tokens("Observation:patient", ResourceType::PATIENT)[0].1);
         assert!(tokens("*", ResourceType::PATIENT).len() > 100);
-        assert_eq!(tokens("Observation:subject", ResourceType::PATIENT), tokens("Observation:patient", ResourceType::PATIENT));
+        assert_eq!(
+            tokens("Observation:subject", ResourceType::PATIENT),
+            tokens("Observation:patient", ResourceType::PATIENT)
+        );
     }
 }

@@ -132,6 +132,18 @@ impl Connection {
         .await
     }
 
+    /// As [`Connection::query`], without the deadline: the caller has one.
+    pub(super) async fn query_unbounded(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> std::result::Result<Vec<Row>, Failure> {
+        let client = self.object.as_deref().ok_or_else(|| Failure::NodeDown(Error::busy(1)))?;
+        let fault = |fault| classify(&fault, Phase::Statement);
+        let prepared = client.prepare_cached(statement.sql).await.map_err(fault)?;
+        client.query(&prepared, parameters).await.map_err(fault)
+    }
+
     pub(super) async fn query_sql(&self, sql: &Sql, plan_once: bool) -> std::result::Result<Vec<Row>, Failure> {
         self.within(Phase::Statement, async {
             let client = self.client()?;

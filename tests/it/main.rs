@@ -16,6 +16,7 @@ mod load;
 mod negotiation;
 mod operations;
 mod references;
+mod reindex;
 mod slow;
 mod sqlstate;
 mod support;

@@ -9,10 +9,14 @@ pub fn write(query: &Query, found: &Found, total: Option<i64>) -> Vec<u8> {
     let mut parameters = Vec::new();
     let types = if query.types.is_empty() { vec!["all"] } else { query.types.iter().map(|one| one.as_str()).collect() };
     parameters.extend(types.into_iter().map(|name| parameter("type", "valueString", Json::string(name))));
-    parameters.push(parameter("where", "valueString", Json::string(match found.record {
-        Some(_) => "the record of one patient",
-        None => "the records of all patients",
-    })));
+    parameters.push(parameter(
+        "where",
+        "valueString",
+        Json::string(match found.record {
+            Some(_) => "the record of one patient",
+            None => "the records of all patients",
+        }),
+    ));
     parameters.push(parameter("matches", "valueInteger", Json::from(integer(found.hits.len()))));
     parameters.push(parameter("more", "valueBoolean", Json::Bool(found.more)));
     parameters.extend(total.map(|total| parameter("total", "valueString", Json::string(total.to_string()))));

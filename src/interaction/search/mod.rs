@@ -56,8 +56,7 @@ pub async fn find(
 ) -> Result<Vec<Stored>> {
     let query = read(context, &Scope::Type(resource_type), criterion, true, Some(base))?;
     let conditions = pending::settle(context, reader, &query.clauses).await?;
-    let search =
-        Search { types: &query.types, conditions: &conditions, sort: &[], page: None, count, explain: false };
+    let search = Search { types: &query.types, conditions: &conditions, sort: &[], page: None, count, explain: false };
     Ok(reader.search(&search).await?.hits.into_iter().map(|hit| hit.stored).collect())
 }
 
@@ -71,7 +70,7 @@ fn read(
     query::parse(&Question {
         scope,
         parameters,
-        registry: &context.registry,
+        registry: &context.registry(),
         strict,
         now_us: Utc::now().timestamp_micros(),
         base: context.own_base.as_deref().or(base),
@@ -102,4 +101,3 @@ async fn total(reader: Reader<'_>, query: &Query, search: &Search<'_>, found: &F
         Total::None | Total::Accurate => reader.count(&whole).await?,
     }))
 }
-

@@ -48,7 +48,8 @@ impl Members {
             let listed = members.codes.get(system).is_some_and(|codes| codes.contains(code));
             listed || system.as_ref().is_some_and(|system| members.systems.contains(system))
         };
-        let mut both = Members { systems: self.systems.intersection(&other.systems).cloned().collect(), ..Members::default() };
+        let mut both =
+            Members { systems: self.systems.intersection(&other.systems).cloned().collect(), ..Members::default() };
         for (one, another) in [(&self, &other), (&other, &self)] {
             for (system, codes) in &one.codes {
                 for code in codes.iter().filter(|code| holds(another, system, code)) {
@@ -111,7 +112,8 @@ impl<'a> Following<'a> {
             };
             members.codes.retain(|_, codes| !codes.is_empty());
             if members.count() > MEMBERS_MAX {
-                let message = format!("The ValueSet '{address}' has more than {MEMBERS_MAX} members, too many to search by.");
+                let message =
+                    format!("The ValueSet '{address}' has more than {MEMBERS_MAX} members, too many to search by.");
                 return Err(Error::new(Kind::TooCostly, message));
             }
             Ok(members)
@@ -198,7 +200,8 @@ impl<'a> Following<'a> {
 fn expanded(expansion: &Object, address: &str) -> Result<Members> {
     let mut members = Members::default();
     contained(expansion, &mut members);
-    let total = expansion.get("total").and_then(|total| if let Json::Number(text) = total { text.parse().ok() } else { None });
+    let total =
+        expansion.get("total").and_then(|total| if let Json::Number(text) = total { text.parse().ok() } else { None });
     // A part of an expansion would answer wrongly.
     if total.is_some_and(|total: usize| total > members.count()) {
         return Err(refused(address, "its expansion is stored in part only"));

@@ -118,7 +118,9 @@ impl Reader<'_> {
         let count = i64::try_from(referrers.count_max).unwrap_or(i64::MAX).saturating_add(1);
         let mut sql = Sql::new("SELECT b.compartment, ");
         push_pack(&mut sql);
-        sql.push(" FROM resource b JOIN (SELECT DISTINCT t.compartment, t.key FROM search_token t WHERE t.token = ANY(");
+        sql.push(
+            " FROM resource b JOIN (SELECT DISTINCT t.compartment, t.key FROM search_token t WHERE t.token = ANY(",
+        );
         sql.bind(referrers.tokens.clone()).push(")");
         let alone = if let [one] = compartments { Some(one.as_str()) } else { None };
         match compartments {

@@ -146,11 +146,7 @@ impl Run<'_> {
         self.query("page", planned.driver.single(), &sql).await
     }
 
-    async fn count(
-        &mut self,
-        search: &Search<'_>,
-        statement: impl Fn(&Planned<'_>) -> Result<Sql>,
-    ) -> Result<i64> {
+    async fn count(&mut self, search: &Search<'_>, statement: impl Fn(&Planned<'_>) -> Result<Sql>) -> Result<i64> {
         let scope = Scope::of(search);
         let conditions = self.resolve_all(search.conditions, &scope).await?;
         let order = Order::new(&[], search.types.len() == 1);

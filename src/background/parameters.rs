@@ -1,0 +1,18 @@
+//! Looks now and then whether another server's clients have changed a SearchParameter.
+
+use crate::interaction::Context;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often. A parameter that is new is not filled before every server has looked.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Never ends.
+pub async fn keep(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if let Err(error) = context.parameters.sync(&context.store).await {
+            tracing::warn!(cause = error.cause.as_deref(), "could not read the search parameters");
+        }
+    }
+}
