@@ -37,6 +37,7 @@ impl Engine {
         let store = Store::open(&database, settings, &progress).await.map_err(|error| unreachable(error, settings))?;
         let limits = Limits {
             json_depth_max: settings.json_depth_max,
+            resource_bytes_max: settings.body_bytes_max,
             bundle_entries_max: settings.bundle_entries_max,
             batch_concurrency: settings.batch_concurrency,
             page_count_default: settings.page_count_default,

@@ -29,6 +29,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// None of the accepted formats is one that is written here.
     NotAcceptable,
+    /// Well formed, but it does not fit what is stored: read that again, then decide.
+    Unprocessable,
     /// A bound was exceeded; the message names it.
     TooLarge,
     /// Well formed, but more work than one request may cause; the message names the bound.
@@ -59,6 +61,7 @@ impl Kind {
             Kind::PreconditionFailed => 412,
             Kind::TooLarge => 413,
             Kind::UnsupportedMediaType => 415,
+            Kind::Unprocessable => 422,
             Kind::Internal => 500,
             Kind::Busy { .. } | Kind::UnknownOutcome => 503,
         }
@@ -75,6 +78,7 @@ impl Kind {
             Kind::UnsupportedMediaType | Kind::NotAcceptable | Kind::MethodNotAllowed | Kind::NotSupported => {
                 "not-supported"
             }
+            Kind::Unprocessable => "processing",
             Kind::TooLarge => "too-long",
             Kind::TooCostly => "too-costly",
             Kind::Timeout => "timeout",
@@ -176,6 +180,7 @@ impl From<Invalid> for Error {
             Fault::Syntax => Kind::Invalid,
             Fault::Structure => Kind::Structure,
             Fault::Bound => Kind::TooLarge,
+            Fault::Unprocessable => Kind::Unprocessable,
         };
         let error = Error::new(kind, invalid.message);
         if invalid.expression.is_empty() { error } else { error.at(invalid.expression) }

@@ -4,7 +4,7 @@ use std::fmt;
 
 pub type Result<T> = std::result::Result<T, Invalid>;
 
-/// What the input breaks: the text's grammar, FHIR's shapes, or a bound.
+/// What the input breaks: the text's grammar, FHIR's shapes, a bound, or what it is to be applied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Not JSON, not a date, not an id: the text cannot be read.
@@ -13,6 +13,8 @@ pub enum Fault {
     Structure,
     /// Beyond a bound that the message names.
     Bound,
+    /// Well formed, but it does not fit what it is to be applied to.
+    Unprocessable,
 }
 
 /// Input that cannot be accepted, with the place (a FHIRPath from the resource, when known) and a sentence for the client.
@@ -34,6 +36,10 @@ impl Invalid {
 
     pub fn bound(message: impl Into<String>) -> Self {
         Invalid::new(Fault::Bound, message)
+    }
+
+    pub fn unprocessable(expression: impl Into<String>, message: impl Into<String>) -> Self {
+        Invalid { expression: expression.into(), ..Invalid::new(Fault::Unprocessable, message) }
     }
 
     fn new(fault: Fault, message: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@ pub mod id;
 pub mod instant;
 pub mod invalid;
 pub mod json;
+pub mod json_patch;
 pub mod outcome;
 pub mod reference;
 pub mod resource;

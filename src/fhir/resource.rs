@@ -66,6 +66,10 @@ impl Resource {
         &self.json
     }
 
+    pub fn into_json(self) -> Json {
+        self.json
+    }
+
     pub fn object(&self) -> &Object {
         self.json.as_object().unwrap_or(&NOTHING)
     }

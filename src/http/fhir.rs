@@ -20,7 +20,7 @@ const PREFIXES: &[&str] = &["/fhir/R4", "/fhir"];
 pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
     let mut told = Told::of(&request);
     let query = form_urlencoded(request.query_string());
-    let pretty = query.iter().any(|(name, value)| name == "_pretty" && value == "true");
+    let pretty = query.iter().flatten().any(|(name, value)| name == "_pretty" && value == "true");
     let prefix = prefix_of(request.path()).unwrap_or_default();
     let (base, answered) = match base::base(&state, &request, prefix) {
         Ok(base) => {
@@ -51,13 +51,14 @@ async fn answer_one(
     state: &web::Data<State>,
     request: &HttpRequest,
     payload: web::Payload,
-    mut query: Vec<(String, String)>,
+    query: Result<Vec<(String, String)>>,
     base: &str,
     told: &mut Told,
 ) -> Result<Response> {
     let in_flight = Arc::clone(&state.requests).try_acquire_owned();
     let in_flight = in_flight.map_err(|_| Error::busy(1).caused_by("BRASA_REQUESTS_IN_FLIGHT_MAX is reached"))?;
     let header = |name: HeaderName| header(request, name);
+    let mut query = query?;
     let format = query.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str());
     let path = prefix_of(request.path()).and_then(|prefix| request.path().strip_prefix(prefix));
     let path = path.ok_or_else(|| Error::not_found("There is nothing at this address. FHIR is served under /fhir."))?;
@@ -72,7 +73,7 @@ async fn answer_one(
     let is_operation = matches!(interaction, Interaction::Reindex(_));
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search && !is_operation;
     if writes {
-        check_content_type(header(CONTENT_TYPE)?.as_deref())?;
+        check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
     }
     let conditions = Conditions {
         if_match: header(IF_MATCH)?,
@@ -85,7 +86,7 @@ async fn answer_one(
     if is_search && method == Method::Post {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
-        query.extend(form_urlencoded(form));
+        query.extend(form_urlencoded(form)?);
     }
     let (base, id) = (base.to_owned(), told.id.to_string());
     let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };

@@ -1,6 +1,8 @@
-//! Which formats are read and written: FHIR's JSON. <https://hl7.org/fhir/R4/http.html#mime-type>
+//! Which formats are read and written: FHIR's JSON, and JSON Patch for patches. <https://hl7.org/fhir/R4/http.html#mime-type>
 
 use crate::error::{Error, Kind, Result};
+use crate::interaction::patch::JSON_PATCH;
+use crate::interaction::route::Interaction;
 
 /// What is written.
 pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
@@ -30,15 +32,19 @@ fn accepts_json(range: &str) -> bool {
     named && !refused && is_r4(&parameters)
 }
 
-/// Whether a body of this content type can be read.
-pub fn check_content_type(content_type: Option<&str>) -> Result<()> {
+/// Whether a body of this content type can be read for this interaction.
+pub fn check_content_type(interaction: &Interaction, content_type: Option<&str>) -> Result<()> {
     let refused = |message: &str| Err(Error::new(Kind::UnsupportedMediaType, message).at("http.content-type"));
+    let (names, read) = match interaction {
+        Interaction::Patch(..) => (&[JSON_PATCH][..], JSON_PATCH),
+        _ => (JSON_NAMES, "application/fhir+json"),
+    };
     let Some(content_type) = content_type else {
-        return refused("A body needs its Content-Type: application/fhir+json.");
+        return refused(&format!("A body needs its Content-Type: {read}."));
     };
     let (name, parameters) = split(content_type);
-    if !JSON_NAMES.contains(&name.as_str()) {
-        return refused("Only application/fhir+json is read here.");
+    if !names.contains(&name.as_str()) {
+        return refused(&format!("Only {read} is read here."));
     }
     let charset = parameters.iter().find(|(key, _)| key == "charset");
     if charset.is_some_and(|(_, value)| !["utf-8", "utf8", "us-ascii"].contains(&value.as_str())) {
@@ -80,6 +86,8 @@ fn is_r4(parameters: &[(String, String)]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fhir::definitions::ResourceType;
+    use crate::fhir::id::Id;
 
     #[test]
     fn json_is_written_to_all_who_accept_it_and_to_nobody_else() {
@@ -113,7 +121,7 @@ mod tests {
             "text/json",
             "application/fhir+json;fhirVersion=4.0",
         ] {
-            assert!(check_content_type(Some(good)).is_ok(), "{good}");
+            assert!(check_content_type(&Interaction::Bundle, Some(good)).is_ok(), "{good}");
         }
         let bad = [
             None,
@@ -124,7 +132,22 @@ mod tests {
             Some("application/x-www-form-urlencoded"),
         ];
         for bad in bad {
-            assert_eq!(check_content_type(bad).unwrap_err().kind, Kind::UnsupportedMediaType, "{bad:?}");
+            let refused = check_content_type(&Interaction::Bundle, bad).unwrap_err();
+            assert_eq!(refused.kind, Kind::UnsupportedMediaType, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_patch_is_json_patch_and_nothing_else_is() {
+        let patch = Interaction::Patch(ResourceType::PATIENT, Id::parse("p").unwrap());
+        for good in ["application/json-patch+json", "Application/JSON-Patch+json; charset=utf-8"] {
+            assert!(check_content_type(&patch, Some(good)).is_ok(), "{good}");
+            assert!(check_content_type(&Interaction::Bundle, Some(good)).is_err(), "{good}");
+        }
+        for bad in [None, Some("application/fhir+json"), Some("application/json"), Some("application/xml-patch+xml")] {
+            let refused = check_content_type(&patch, bad).unwrap_err();
+            assert_eq!(refused.kind, Kind::UnsupportedMediaType, "{bad:?}");
+            assert!(refused.message.contains("application/json-patch+json"), "{refused}");
         }
     }
 }

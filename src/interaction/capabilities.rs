@@ -1,5 +1,6 @@
 //! The FHIR capabilities interaction: what this server does, made from what it does. <https://hl7.org/fhir/R4/http.html#capabilities>
 
+use super::patch::JSON_PATCH;
 use super::request::Request;
 use super::response::Response;
 use crate::error::Result;
@@ -7,9 +8,11 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::json::{Json, Object};
 
 /// When this statement last changed its meaning.
-const DATE: &str = "2026-11-22";
+const DATE: &str = "2026-11-26";
 
-const OF_TYPES: &[&str] = &["read", "vread", "update", "delete", "history-instance", "history-type", "create"];
+const OF_TYPES: &[&str] = &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create"];
+/// R4 defines no patch of a Binary.
+const OF_BINARY: &[&str] = &["read", "vread", "update", "delete", "history-instance", "history-type", "create"];
 const OF_SYSTEM: &[&str] = &["transaction", "batch", "history-system"];
 
 pub fn answer(request: &Request) -> Result<Response> {
@@ -17,9 +20,10 @@ pub fn answer(request: &Request) -> Result<Response> {
         Json::Array(codes.iter().map(|code| Json::Object(Object::new().with_str("code", code))).collect())
     };
     let resources = ResourceType::all().map(|resource_type| {
+        let of_type = if resource_type == ResourceType::BINARY { OF_BINARY } else { OF_TYPES };
         let entry = Object::new()
             .with_str("type", resource_type.as_str())
-            .with("interaction", codes(OF_TYPES))
+            .with("interaction", codes(of_type))
             .with_str("versioning", "versioned-update")
             .with("readHistory", Json::Bool(true))
             .with("updateCreate", Json::Bool(true))
@@ -45,6 +49,7 @@ pub fn answer(request: &Request) -> Result<Response> {
         .with("implementation", implementation.into())
         .with_str("fhirVersion", "4.0.1")
         .with("format", Json::Array(vec![Json::string("application/fhir+json"), Json::string("json")]))
+        .with("patchFormat", Json::Array(vec![Json::string(JSON_PATCH)]))
         .with("rest", Json::Array(vec![rest.into()]));
     Ok(Response::of_body(200, statement.to_bytes()))
 }

@@ -7,6 +7,7 @@ mod delete;
 mod history;
 pub mod mint;
 pub mod parameters;
+pub mod patch;
 mod read;
 pub mod reindex;
 pub mod request;
@@ -63,6 +64,8 @@ impl Context {
 pub struct Limits {
     /// Levels of nested JSON.
     pub json_depth_max: usize,
+    /// What a resource may grow to by patches (bytes): as much as may come in one body.
+    pub resource_bytes_max: usize,
     pub bundle_entries_max: usize,
     /// Entries of one batch that are answered at once.
     pub batch_concurrency: usize,
@@ -110,6 +113,9 @@ async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Op
         Interaction::Update(resource_type, id) => {
             update::answer(context, grant, request, *resource_type, id, receipt).await
         }
+        Interaction::Patch(resource_type, id) => {
+            patch::answer(context, grant, request, *resource_type, id, receipt).await
+        }
         Interaction::Delete(resource_type, id) => delete::answer(context, grant, request, *resource_type, id).await,
         Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,
         Interaction::ReindexStatus => reindex::status(context, request).await,
@@ -140,19 +146,21 @@ fn body_resource(context: &Context, request: &Request, resource_type: ResourceTy
         return Err(Error::invalid(format!("A {resource_type} was expected in the body, which is empty.")));
     }
     let read = Resource::read(&request.body, 0..request.body.len(), context.limits.json_depth_max);
-    let placed = |invalid: Invalid| {
-        let place = if invalid.expression.is_empty() {
-            resource_type.as_str().to_owned()
-        } else {
-            format!("{resource_type}.{}", invalid.expression)
-        };
-        Error::from(invalid).at(place)
-    };
-    let resource = read.map_err(placed)?;
+    let resource = read.map_err(|invalid| placed(resource_type, invalid))?;
     if resource.resource_type() != resource_type {
         let message = format!("The address says {resource_type}, the body says {}.", resource.resource_type());
         return Err(Error::new(Kind::Invalid, message).at(format!("{resource_type}.resourceType")));
     }
-    validate::check_shape(&resource).map_err(placed)?;
+    validate::check_shape(&resource).map_err(|invalid| placed(resource_type, invalid))?;
     Ok(resource)
+}
+
+/// A fault inside a resource, with its place from the resource's type on.
+fn placed(resource_type: ResourceType, invalid: Invalid) -> Error {
+    let place = if invalid.expression.is_empty() {
+        resource_type.as_str().to_owned()
+    } else {
+        format!("{resource_type}.{}", invalid.expression)
+    };
+    Error::from(invalid).at(place)
 }

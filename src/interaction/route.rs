@@ -17,6 +17,7 @@ pub enum Interaction {
     Vread(ResourceType, Id, String),
     Create(ResourceType),
     Update(ResourceType, Id),
+    Patch(ResourceType, Id),
     Delete(ResourceType, Id),
     History(HistoryScope),
     Search(Scope),
@@ -45,6 +46,7 @@ impl Interaction {
             Interaction::Vread(..) => "vread",
             Interaction::Create(_) => "create",
             Interaction::Update(..) => "update",
+            Interaction::Patch(..) => "patch",
             Interaction::Delete(..) => "delete",
             Interaction::History(HistoryScope::Instance(..)) => "history-instance",
             Interaction::History(HistoryScope::Type(_)) => "history-type",
@@ -64,6 +66,7 @@ impl Interaction {
             | Interaction::Vread(resource_type, ..)
             | Interaction::Create(resource_type)
             | Interaction::Update(resource_type, _)
+            | Interaction::Patch(resource_type, _)
             | Interaction::Delete(resource_type, _)
             | Interaction::History(HistoryScope::Instance(resource_type, _) | HistoryScope::Type(resource_type))
             | Interaction::Search(Scope::Type(resource_type))
@@ -125,8 +128,9 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
             Method::Get | Method::Head => Ok(Interaction::Read(resource_type, id)),
             Method::Put => Ok(Interaction::Update(resource_type, id)),
             Method::Delete => Ok(Interaction::Delete(resource_type, id)),
-            Method::Patch => Err(not_yet("Patch")),
-            Method::Post => Err(not_allowed(method)),
+            // R4 defines no patch of a Binary, whose content is not FHIR's.
+            Method::Patch if resource_type != ResourceType::BINARY => Ok(Interaction::Patch(resource_type, id)),
+            Method::Post | Method::Patch => Err(not_allowed(method)),
         },
         ["_history"] if reads => Ok(Interaction::History(HistoryScope::Instance(resource_type, id))),
         ["_history", version] if reads => {
@@ -206,6 +210,7 @@ mod tests {
             (Method::Get, "Patient/1/_history/2", Interaction::Vread(patient(), the_id("1"), "2".to_owned())),
             (Method::Post, "Patient", Interaction::Create(patient())),
             (Method::Put, "Patient/%31", Interaction::Update(patient(), the_id("1"))),
+            (Method::Patch, "Patient/1", Interaction::Patch(patient(), the_id("1"))),
             (Method::Delete, "Patient/1", Interaction::Delete(patient(), the_id("1"))),
             (Method::Get, "Patient/1/_history", Interaction::History(instance)),
             (Method::Get, "Patient/_history", Interaction::History(HistoryScope::Type(patient()))),
@@ -235,7 +240,9 @@ mod tests {
             (Method::Put, "Patient", "identifier=1", 400),
             (Method::Put, "Patient/1/Observation", "", 405),
             (Method::Get, "Patient/1/Observation/_search", "", 405),
-            (Method::Patch, "Patient/1", "", 400),
+            (Method::Patch, "Patient", "identifier=1", 400),
+            (Method::Patch, "Patient", "", 405),
+            (Method::Patch, "Binary/1", "", 405),
             (Method::Get, "Patient/1/$everything", "", 400),
             (Method::Get, "Patient/%ff", "", 400),
             (Method::Get, "Patient%2F1", "", 404),

@@ -36,6 +36,8 @@ pub enum Intent {
     Create,
     /// The next version, or the first under an id of the client's.
     Put,
+    /// The next version, made from the current one, which must be there.
+    Patch,
     Delete,
 }
 
@@ -47,7 +49,8 @@ pub struct Change {
     pub id: Id,
     pub intent: Intent,
     pub precondition: Precondition,
-    /// Where it will live, to find the node to write on; `None` for a deletion, which stays where it is.
+    /// Where it will live, to find the node to write on; `None` for a deletion, which stays where it is, and for a
+    /// patch, which seldom moves it.
     pub home: Option<Compartment>,
     /// Where a refusal points at: `Bundle.entry[3]`, or nothing for a request of its own.
     pub place: Option<String>,
@@ -84,17 +87,20 @@ pub trait After: Send + Sync {
     fn run<'r>(&'r self, reader: Reader<'r>) -> BoxFuture<'r, Result<()>>;
 }
 
+/// Makes the resource of the change at a position, from what stands there now, as it was locked, if it needs that.
+/// Called again when a lost race is repeated.
+pub type Source<'a> = &'a (dyn Fn(usize, Option<Resource>) -> Result<Resource> + Send + Sync + 'a);
+
 /// Everything that one transaction is made of.
 pub struct Work<'a> {
     pub changes: &'a [Change],
-    /// The resource of the change at a position; called again when a lost race is repeated.
-    pub resource: &'a (dyn Fn(usize) -> Result<Resource> + Send + Sync + 'a),
+    pub resource: Source<'a>,
     pub keep_bodies: bool,
     pub after: Option<&'a dyn After>,
     pub receipt: Option<&'a str>,
 }
 
-/// Writes one change of a request of its own and answers it.
+/// Writes one change of a request of its own, whose body is the resource, and answers it.
 pub async fn one(
     context: &Context,
     grant: &Grant,
@@ -103,16 +109,29 @@ pub async fn one(
     resource: Option<Resource>,
     receipt: Option<&str>,
 ) -> Result<Response> {
-    let returns = request.prefer.returns.unwrap_or(Return::Representation);
+    let resource_type = change.resource_type;
     // Handed over the first time; a repeated race reads the body again instead of keeping a copy for it.
     let at_hand = Mutex::new(resource);
-    let source = |_| match at_hand.lock().ok().and_then(|mut resource| resource.take()) {
+    let source = |_, _| match at_hand.lock().ok().and_then(|mut resource| resource.take()) {
         Some(resource) => Ok(resource),
-        None => body_resource(context, request, change.resource_type),
+        None => body_resource(context, request, resource_type),
     };
+    one_from(context, grant, request, change, &source, receipt).await
+}
+
+/// Writes one change of a request of its own and answers it.
+pub async fn one_from(
+    context: &Context,
+    grant: &Grant,
+    request: &Request,
+    change: Change,
+    resource: Source<'_>,
+    receipt: Option<&str>,
+) -> Result<Response> {
+    let returns = request.prefer.returns.unwrap_or(Return::Representation);
     let work = Work {
         changes: std::slice::from_ref(&change),
-        resource: &source,
+        resource,
         keep_bodies: returns == Return::Representation,
         after: None,
         receipt,
@@ -263,6 +282,10 @@ impl Builder<'_> {
 
     fn build(&mut self, position: usize, change: &Change, current: Option<Locked>) -> Result<()> {
         let (current, key) = current.map_or((None, None), |Locked { stored, key }| (Some(stored), key));
+        if change.intent == Intent::Patch {
+            // Before the precondition: what is not there is missed whatever version the client names (RFC 9110, 13.2.1).
+            must_stand(change.resource_type, current.as_ref())?;
+        }
         check(change.precondition, current.as_ref())?;
         let exists = current.as_ref().is_some_and(|current| current.body.is_some());
         let (resource_type, id) = (change.resource_type, change.id.clone());
@@ -275,21 +298,27 @@ impl Builder<'_> {
         // A clock that was set back must not put a version before the one it follows.
         let last_updated = current.as_ref().map_or(self.now, |current| self.now.max(current.last_updated));
         let next = Next { version_id, last_updated, key: key.unwrap_or_else(|| self.context.minter.key()) };
+        let (previous, standing) = current.map(|current| self.previous(current, key)).transpose()?.unzip();
         let (version, body) = match change.intent {
-            Intent::Delete => (deletion(change, current.as_ref(), next)?, None),
-            Intent::Create | Intent::Put => self.version(position, change, next)?,
+            Intent::Delete => (deletion(change, previous.as_ref(), next)?, None),
+            Intent::Create | Intent::Put | Intent::Patch => self.version(position, change, next, standing.flatten())?,
         };
-        let claims_id = current.is_none() && claims_id(change.intent, &version);
-        let previous = current.map(|current| self.previous(current, key)).transpose()?;
+        let claims_id = previous.is_none() && claims_id(change.intent, &version);
         self.writes.push(Write { version, previous, claims_id });
         let version = Some((version_id, last_updated));
         self.written.push(Written { resource_type, id, version, created: !exists, body });
         Ok(())
     }
 
-    fn version(&mut self, position: usize, change: &Change, next: Next) -> Result<(NewVersion, Option<Vec<u8>>)> {
+    fn version(
+        &mut self,
+        position: usize,
+        change: &Change,
+        next: Next,
+        standing: Option<Resource>,
+    ) -> Result<(NewVersion, Option<Vec<u8>>)> {
         let Next { version_id, last_updated, key } = next;
-        let mut resource = (self.work.resource)(position)?;
+        let mut resource = (self.work.resource)(position, standing)?;
         if change.resource_type == ResourceType::SEARCH_PARAMETER {
             let definition = custom::read(&resource).map_err(|fault| in_parameter(change, fault))?;
             self.definitions.extend(definition.map(|definition| (position, definition)));
@@ -303,7 +332,7 @@ impl Builder<'_> {
             compartment: residence.home,
             version_id,
             last_updated,
-            method: if change.intent == Intent::Create { "POST" } else { "PUT" },
+            method: method(change.intent),
             body: Some(self.context.store.encode(&json)?),
             members: residence.members,
             identifiers: identifiers(&resource),
@@ -329,18 +358,19 @@ impl Builder<'_> {
         Ok(true)
     }
 
-    /// What the current version left beside its own row, read from its body.
-    fn previous(&self, current: Stored, key: Option<i64>) -> Result<Previous> {
-        let (members, identifiers, entries) = match &current.body {
+    /// What the current version left beside its own row, read from its body, and the resource that was read.
+    fn previous(&self, current: Stored, key: Option<i64>) -> Result<(Previous, Option<Resource>)> {
+        let read = |body: &Vec<u8>| Resource::read(body, 0..body.len(), usize::MAX).map_err(Error::internal);
+        let standing = current.body.as_ref().map(read).transpose()?;
+        let (members, identifiers, entries) = match &standing {
             None => (Vec::new(), Vec::new(), Entries::default()),
-            Some(body) => {
-                let resource = Resource::read(body, 0..body.len(), usize::MAX).map_err(Error::internal)?;
+            Some(resource) => {
                 let residence = resource.residence(&current.id, self.context.own_base.as_deref());
-                (residence.members, identifiers(&resource), self.context.entries(&self.known.registry, &resource))
+                (residence.members, identifiers(resource), self.context.entries(&self.known.registry, resource))
             }
         };
         let Stored { compartment, version_id, .. } = current;
-        Ok(Previous { compartment, version_id, members, identifiers, key, entries })
+        Ok((Previous { compartment, version_id, members, identifiers, key, entries }, standing))
     }
 }
 
@@ -358,7 +388,17 @@ struct Next {
     key: i64,
 }
 
-fn deletion(change: &Change, current: Option<&Stored>, next: Next) -> Result<NewVersion> {
+/// The method that history tells.
+fn method(intent: Intent) -> &'static str {
+    match intent {
+        Intent::Create => "POST",
+        Intent::Put => "PUT",
+        Intent::Patch => "PATCH",
+        Intent::Delete => "DELETE",
+    }
+}
+
+fn deletion(change: &Change, current: Option<&Previous>, next: Next) -> Result<NewVersion> {
     let current = current.ok_or_else(|| Error::internal("there is nothing to delete"))?;
     Ok(NewVersion {
         resource_type: change.resource_type,
@@ -366,7 +406,7 @@ fn deletion(change: &Change, current: Option<&Stored>, next: Next) -> Result<New
         compartment: current.compartment.clone(),
         version_id: next.version_id,
         last_updated: next.last_updated,
-        method: "DELETE",
+        method: method(Intent::Delete),
         body: None,
         members: Vec::new(),
         identifiers: Vec::new(),
@@ -390,6 +430,18 @@ fn identifiers(resource: &Resource) -> Vec<Identifier> {
     }
     let own = |(system, value): (&str, &str)| Identifier { system: system.to_owned(), value: value.to_owned() };
     resource.identifiers().into_iter().map(own).collect()
+}
+
+/// Refuses a change to what is not there: a patch does not create.
+fn must_stand(resource_type: ResourceType, current: Option<&Stored>) -> Result<()> {
+    match current {
+        None => Err(Error::not_found(format!("There is no {resource_type} with this id."))),
+        Some(Stored { body: None, .. }) => {
+            let message = format!("This {resource_type} was deleted. An update under its id brings it back.");
+            Err(Error::new(Kind::Gone, message))
+        }
+        Some(Stored { body: Some(_), .. }) => Ok(()),
+    }
 }
 
 /// Whether the write may happen to what is there now. A deleted resource counts as absent.

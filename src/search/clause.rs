@@ -35,6 +35,8 @@ pub enum Predicate {
     Token {
         token: i64,
         system: SystemMatch,
+        /// The only type whose resources have such entries; `None`: several may.
+        only: Option<ResourceType>,
     },
     /// A token entry with one of these hashes: the members of a ValueSet.
     TokenIn {
@@ -47,6 +49,7 @@ pub enum Predicate {
         token: i64,
         target: (ResourceType, Id),
         home: bool,
+        only: Option<ResourceType>,
     },
     /// A token entry of this branch in a system, whatever its code: `system|`.
     InSystem {
@@ -156,6 +159,8 @@ pub struct Link {
     pub param: i32,
     /// Resources that it leads to from a patient's record are in the same record: it is what decides the home.
     pub decides_home: bool,
+    /// The only type that has the branch; `None`: several may.
+    pub only: Option<ResourceType>,
 }
 
 /// `parameter:Type.rest=value`.

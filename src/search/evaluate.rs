@@ -60,7 +60,7 @@ fn holds(predicate: &Predicate, fact: &Fact<'_>) -> bool {
         Predicate::LastUpdated(bounds) => {
             spans(bounds, Span { low: fact.last_updated_us, high: fact.last_updated_us + 1 })
         }
-        Predicate::Token { token, system } => {
+        Predicate::Token { token, system, .. } => {
             tokens.iter().any(|entry| entry.token == *token && in_system(*system, entry.system))
         }
         Predicate::TokenIn { tokens: wanted, system } => {

@@ -323,6 +323,8 @@ pub struct Branch {
     /// `hash64` and `hash32` of the kind's letter and the text.
     pub hash: i64,
     pub param: i32,
+    /// The only type that has it; `None`: what starts at any resource, such as `Resource.meta.tag`.
+    pub only: Option<ResourceType>,
     /// Of a reference branch: every value that is a Patient puts the resource into that patient's compartment.
     pub in_patient_compartment: bool,
     /// Of a reference branch: it is the one that decides the home, and holds one value.
@@ -347,7 +349,7 @@ pub struct Component {
 
 impl Branch {
     pub fn link(&self) -> Link {
-        Link { hash: self.hash, param: self.param, decides_home: self.decides_home }
+        Link { hash: self.hash, param: self.param, decides_home: self.decides_home, only: self.only }
     }
 
     /// Where entries of this branch are, for a parameter of this kind.

@@ -30,7 +30,7 @@ pub struct NewVersion {
     pub compartment: Compartment,
     pub version_id: VersionId,
     pub last_updated: DateTime<Utc>,
-    /// POST, PUT or DELETE.
+    /// POST, PUT, PATCH or DELETE.
     pub method: &'static str,
     /// `None`: a deletion.
     pub body: Option<EncodedBody>,

@@ -115,9 +115,12 @@ fn add(rows: &mut Rows, one: Indexed<'_>, needed: [bool; 5]) {
 fn token_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
     let Indexed { compartment: at, key, entries } = one;
     let date = date(entries);
+    let mut before = None;
     rows.extend(entries.tokens.iter().map(|entry| {
         let code = entry.code.as_deref().map(storable);
-        row(at, owned![at.to_owned(), key, date, entry.token, entry.param, entry.system, code])
+        // Entries are sorted by their token.
+        let repeated = before.replace(entry.token) == Some(entry.token);
+        row(at, owned![at.to_owned(), key, date, entry.token, entry.param, entry.system, code, repeated])
     }));
 }
 

@@ -2,6 +2,7 @@
 
 pub mod body;
 mod commit;
+mod criterion;
 mod database;
 mod dictionary;
 pub mod embedded;
@@ -23,6 +24,7 @@ pub mod sqlstate;
 pub mod statement;
 
 pub use commit::{Locked, NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
+pub use criterion::CriterionLock;
 pub use database::Database;
 pub use dictionary::{SAMPLES_MAX, is_sample};
 pub use history::{HistoryKey, HistoryScope, HistoryWindow};
@@ -36,15 +38,18 @@ use crate::auth::Grant;
 use crate::config::{BodyCodec, Engine, Settings};
 use crate::error::{Error, Result};
 use body::{Codec, EncodedBody};
-use node::NodeSettings;
+use node::{COORDINATOR_REST, Node, NodeSettings};
 use placement::Nodes;
 use search::Frequencies;
 use sqlstate::Failure;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The database, open and migrated.
 pub struct Store {
     nodes: Nodes,
+    /// Connections for locks on criteria.
+    locks: Arc<Node>,
     codec: Codec,
     on_citus: bool,
     frequencies: Frequencies,
@@ -70,11 +75,13 @@ impl Store {
         migrate::migrate(plain.coordinator(), on_citus.then_some(settings.shard_count)).await?;
         let paging_secret = secret::read(plain.coordinator(), "paging").await?;
         plain.close();
+        let lock_settings = NodeSettings { connections_max: criterion::CONNECTIONS_MAX, ..node_settings };
+        let locks = Node::new(config.clone(), &lock_settings, COORDINATOR_REST)?;
         let nodes = Nodes::new(config, node_settings, on_citus)?;
         let codec = Codec::new(settings.body_codec == BodyCodec::Zstd);
         let transaction_deadline = settings.transaction_deadline;
         let frequencies = Frequencies::default();
-        let store = Store { nodes, codec, on_citus, frequencies, transaction_deadline, paging_secret };
+        let store = Store { nodes, locks, codec, on_citus, frequencies, transaction_deadline, paging_secret };
         store.load_dictionaries().await?;
         if on_citus {
             store.nodes.reload().await?;
@@ -113,6 +120,7 @@ impl Store {
     /// Lets the connections go. Statements under way end first.
     pub fn close(&self) {
         self.nodes.close();
+        self.locks.close();
     }
 
     async fn decode(&self, body: &[u8]) -> Result<Vec<u8>> {

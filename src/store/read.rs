@@ -20,7 +20,7 @@ pub struct Stored {
     pub compartment: Compartment,
     pub version_id: VersionId,
     pub last_updated: DateTime<Utc>,
-    /// The HTTP method that made this version: POST, PUT or DELETE.
+    /// The HTTP method that made this version: POST, PUT, PATCH or DELETE.
     pub method: String,
     pub body: Option<Vec<u8>>,
 }

@@ -119,7 +119,7 @@ pub const INSERT_IDENTIFIER: Insert =
 
 pub const INSERT_TOKEN: Insert = Insert {
     table: "search_token",
-    columns: &["compartment", "key", "date", "token", "param", "system", "code"],
+    columns: &["compartment", "key", "date", "token", "param", "system", "code", "repeated"],
     on_conflict: "",
 };
 pub const INSERT_STRING: Insert = Insert {

@@ -211,7 +211,6 @@ async fn what_is_not_supported_yet_says_so_and_does_nothing() {
         ("GET", "Patient/p/*"),
         ("PUT", "Patient?identifier=x"),
         ("DELETE", "Patient?identifier=x"),
-        ("PATCH", "Patient/p"),
         ("PATCH", "Patient?identifier=x"),
         ("GET", "Patient/p/$everything"),
         ("POST", "Patient/$validate"),
@@ -260,4 +259,23 @@ async fn http_that_is_broken_does_not_break_the_server() {
     }
     let value: Value = server.get("_history").await.expect(200).json();
     assert!(value["entry"].as_array().is_none_or(Vec::is_empty));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_not_utf_8_is_refused_by_its_parameter() {
+    let server = Server::start().await;
+    for (path, place) in [
+        ("Patient?name=M%FCller", "name"),
+        ("metadata?_pretty=%FF", "_pretty"),
+        ("Patient/x/_history?_count=%C3", "_count"),
+    ] {
+        refused(&server, server.get(path).await, 400, "invalid", place, "not UTF-8").await;
+    }
+    let entry = json!({"request": {"method": "GET", "url": "Patient?name=M%FCller"}});
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [entry]});
+    let outcome = &server.post("", batch).await.expect(200).json()["entry"][0]["response"]["outcome"]["issue"][0];
+    assert_eq!(outcome["expression"][0], "Bundle.entry[0].request.url", "{outcome}");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    refused(&server, server.send("POST", "Patient/_search", &form, "a=1&b=%80").await, 400, "invalid", "b", "UTF-8")
+        .await;
 }

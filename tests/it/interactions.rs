@@ -312,16 +312,18 @@ async fn the_unknown_is_404_and_what_means_nothing_at_an_address_is_405_with_the
         assert_eq!(server.get(path).await.expect(404).issue()["code"], "not-found", "{path}");
     }
     for (method, path, allowed) in [
-        ("POST", "Patient/p", "GET, HEAD, PUT, DELETE"),
-        ("OPTIONS", "Patient/p", "GET, HEAD, PUT, DELETE"),
+        ("POST", "Patient/p", "GET, HEAD, PUT, PATCH, DELETE"),
+        ("OPTIONS", "Patient/p", "GET, HEAD, PUT, PATCH, DELETE"),
         ("PUT", "Patient", "POST"),
+        ("PATCH", "Patient", "POST"),
+        ("PATCH", "Binary/b", "GET, HEAD, PUT, DELETE"),
         ("DELETE", "Patient", "POST"),
         ("PUT", "Patient/p/_history/1", "GET, HEAD"),
         ("DELETE", "Patient/p/_history", "GET, HEAD"),
         ("POST", "metadata", "GET, HEAD"),
         ("POST", "_history", "GET, HEAD"),
         ("PUT", "", "POST"),
-        ("BREW", "Patient/p", "GET, HEAD, PUT, DELETE"),
+        ("BREW", "Patient/p", "GET, HEAD, PUT, PATCH, DELETE"),
     ] {
         let answer = server.send(method, path, &[("content-type", "application/fhir+json")], "").await.expect(405);
         assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");

@@ -15,6 +15,7 @@ mod large;
 mod load;
 mod negotiation;
 mod operations;
+mod patch;
 mod references;
 mod reindex;
 mod slow;

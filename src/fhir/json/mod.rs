@@ -3,10 +3,13 @@
 //! The tree is the project's own because `serde_json::Value` loses digits without a build-wide switch, keeps the last of
 //! two equal keys without a word, and cannot say where in the tree a fault is (docs/decisions/0001-json-tree.md).
 
+mod equal;
 mod parse;
+mod pointer;
 mod write;
 
 pub use parse::{Parser, parse};
+pub use pointer::{Pointer, index};
 use smol_str::SmolStr;
 
 /// A JSON value. Numbers hold their text, so `1.00` and `1E-22` come out as they went in.

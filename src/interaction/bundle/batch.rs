@@ -2,6 +2,7 @@
 
 use super::super::request::Request;
 use super::super::response::Response;
+use super::super::route::Interaction;
 use super::super::{Context, single};
 use super::{asks_for_head, entry_request, naming_members, returns, status_text, write_entry};
 use crate::auth::Grant;
@@ -51,8 +52,11 @@ async fn answer_entry(
     (position, answer.await)
 }
 
-/// What a refusal names inside the body is inside the entry's resource.
+/// What a refusal names inside the body is inside the entry's resource; unless that is a patch, not what is patched.
 fn in_resource(mut error: Error, request: &Request) -> Error {
+    if matches!(request.interaction, Interaction::Patch(..)) {
+        return error;
+    }
     let resource_type = request.interaction.resource_type().map_or("", |resource_type| resource_type.as_str());
     error.expression = error.expression.map(|place| match place.strip_prefix(resource_type) {
         Some(rest) if rest.is_empty() || rest.starts_with('.') => format!("resource{rest}"),

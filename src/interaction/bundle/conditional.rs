@@ -105,7 +105,7 @@ async fn search(reader: Reader<'_>, own: &Own, text: &str) -> Result<(ResourceTy
 
 /// The one criterion that is understood until search arrives: `identifier=[system|]value`.
 fn identifier(resource_type: ResourceType, query: &str) -> Result<(Option<String>, String)> {
-    let parameters = form_urlencoded(query);
+    let parameters = form_urlencoded(query)?;
     let [(name, token)] = parameters.as_slice() else {
         return Err(Error::not_supported("A conditional reference has one parameter, identifier."));
     };

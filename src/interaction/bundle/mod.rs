@@ -3,6 +3,7 @@
 mod batch;
 mod conditional;
 mod links;
+mod patches;
 mod plan;
 mod rewrite;
 mod transaction;
@@ -60,7 +61,10 @@ pub fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
     }
     let body = match (&interaction, &entry.resource) {
         (Interaction::Create(_) | Interaction::Update(..), Some(span)) => outer.body.slice(span.clone()),
-        (Interaction::Create(_) | Interaction::Update(..), None) => {
+        (Interaction::Patch(..), Some(span)) => {
+            patches::document(&outer.body, span.clone()).map_err(|error| error.within("resource"))?
+        }
+        (Interaction::Create(_) | Interaction::Update(..) | Interaction::Patch(..), None) => {
             return Err(Error::invalid("This request needs a resource.").at("resource"));
         }
         _ => bytes::Bytes::new(),
@@ -72,7 +76,7 @@ pub fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
         if_modified_since: own(&asked.if_modified_since),
         if_none_exist: own(&asked.if_none_exist),
     };
-    let query = form_urlencoded(query);
+    let query = form_urlencoded(query).map_err(|error| error.at("request.url"))?;
     let (prefer, base) = (outer.prefer, outer.base.clone());
     Ok(Request { interaction, query, conditions, prefer, base, body, id: outer.id.clone() })
 }
@@ -141,6 +145,7 @@ fn status_text(status: u16) -> String {
         409 => "Conflict",
         410 => "Gone",
         412 => "Precondition Failed",
+        415 => "Unsupported Media Type",
         422 => "Unprocessable Entity",
         _ => return status.to_string(),
     };

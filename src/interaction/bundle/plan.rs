@@ -3,9 +3,10 @@
 use super::super::request::Request;
 use super::super::route::Interaction;
 use super::super::write::{BUILDS_BETWEEN_YIELDS, Change, Intent};
-use super::super::{Context, update};
+use super::super::{Context, Limits, patch, update};
 use super::conditional::{self, Conditionals, Own, is_conditional};
 use super::links::Links;
+use super::patches;
 use super::rewrite::{each_reference, path_to_reference, rewrite};
 use super::{asks_for_head, entry_request};
 use crate::error::{Error, Kind, Result};
@@ -23,7 +24,7 @@ use std::ops::Range;
 pub struct Plan<'a> {
     pub steps: Vec<Step<'a>>,
     pub links: Links,
-    depth_max: usize,
+    limits: Limits,
     text: &'a [u8],
 }
 
@@ -56,8 +57,8 @@ impl<'a> Plan<'a> {
         outer: &'a Request,
         bundle: &'a Bundle,
     ) -> Result<Plan<'a>> {
-        let depth_max = context.limits.json_depth_max;
-        let mut plan = Plan { steps: Vec::new(), links: Links::default(), depth_max, text: &outer.body };
+        let limits = context.limits;
+        let mut plan = Plan { steps: Vec::new(), links: Links::default(), limits, text: &outer.body };
         let mut conditionals = Conditionals::new();
         for (position, entry) in bundle.entries.iter().enumerate() {
             if position % BUILDS_BETWEEN_YIELDS == BUILDS_BETWEEN_YIELDS - 1 {
@@ -101,6 +102,11 @@ impl<'a> Plan<'a> {
         };
         match &step.request.interaction {
             Interaction::Update(_, id) | Interaction::Delete(_, id) => step.id = Some(id.clone()),
+            Interaction::Patch(_, id) => {
+                step.id = Some(id.clone());
+                let patch = patch::read(&self.limits, &step.request.body)?;
+                patches::note_conditionals(&patch, &place(position), conditionals);
+            }
             _ => {}
         }
         let (Interaction::Create(resource_type) | Interaction::Update(resource_type, _)) = step.request.interaction
@@ -134,7 +140,7 @@ impl<'a> Plan<'a> {
 
     fn read(&self, step: &Step<'_>, resource_type: ResourceType) -> Result<Resource> {
         let span = step.resource.clone().unwrap_or_default();
-        let resource = Resource::read(self.text, span, self.depth_max).map_err(Error::from);
+        let resource = Resource::read(self.text, span, self.limits.json_depth_max).map_err(Error::from);
         let resource = resource.map_err(|error| error.within("resource"))?;
         if resource.resource_type() == resource_type {
             return Ok(resource);
@@ -151,7 +157,8 @@ impl<'a> Plan<'a> {
                 continue;
             };
             own.write(resource_type, id, &step.identifiers);
-            if !matches!(step.request.interaction, Interaction::Create(_)) {
+            // What a patch does to identifiers is not known yet: what was stored counts.
+            if !matches!(step.request.interaction, Interaction::Create(_) | Interaction::Patch(..)) {
                 own.touch(resource_type, id);
             }
         }
@@ -168,7 +175,9 @@ impl<'a> Plan<'a> {
 
     fn name_entry(&mut self, context: &Context, position: usize, alone: bool) -> Result<()> {
         let Some(step) = self.steps.get_mut(position) else { return Ok(()) };
-        let (Interaction::Create(resource_type) | Interaction::Update(resource_type, _)) = step.request.interaction
+        let (Interaction::Create(resource_type)
+        | Interaction::Update(resource_type, _)
+        | Interaction::Patch(resource_type, _)) = step.request.interaction
         else {
             return Ok(());
         };
@@ -210,17 +219,26 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// The resource of a step, with its links rewritten. Its faults point inside the entry: the change knows which.
-    pub fn resource(&self, position: usize) -> Result<Resource> {
+    /// The resource of a step, with its links rewritten; a patch makes it from what stands there. Its faults point
+    /// inside the entry: the change knows which.
+    pub fn resource(&self, position: usize, standing: Option<Resource>) -> Result<Resource> {
         let step = self.steps.get(position).ok_or_else(|| Error::internal("a step is missing"))?;
         let resource_type = step.request.interaction.resource_type();
         let resource_type = resource_type.ok_or_else(|| Error::internal("a step without a type has no resource"))?;
+        if let Interaction::Patch(_, id) = &step.request.interaction {
+            let patch = patch::read(&self.limits, &step.request.body)?;
+            let mut resource = patch::apply(&self.limits, &patch, standing, id)?;
+            let brought = patches::texts(&patch);
+            let rewritten = rewrite(&mut resource, &self.links, step.full_url, Some(&brought));
+            rewritten.map_err(|error| error.within(resource_type.as_str()))?;
+            return Ok(resource);
+        }
         let mut resource = self.read(step, resource_type)?;
-        rewrite(&mut resource, &self.links, step.full_url).map_err(|error| error.within("resource"))?;
+        rewrite(&mut resource, &self.links, step.full_url, None).map_err(|error| error.within("resource"))?;
         Ok(resource)
     }
 
-    /// The writes of the plan in the order of R4's rules (DELETE, POST, PUT), each with its entry's position.
+    /// The writes of the plan in the order of R4's rules (DELETE, POST, PUT or PATCH), each with its entry's position.
     pub fn changes(&self, context: &Context) -> Result<Vec<(usize, Change)>> {
         let mut changes = Vec::new();
         for (position, step) in self.steps.iter().enumerate() {
@@ -231,7 +249,7 @@ impl<'a> Plan<'a> {
         changes.sort_by_key(|(_, change)| match change.intent {
             Intent::Delete => 0,
             Intent::Create => 1,
-            Intent::Put => 2,
+            Intent::Put | Intent::Patch => 2,
         });
         Ok(changes)
     }
@@ -240,13 +258,14 @@ impl<'a> Plan<'a> {
         let (resource_type, intent) = match step.request.interaction {
             Interaction::Create(resource_type) => (resource_type, Intent::Create),
             Interaction::Update(resource_type, _) => (resource_type, Intent::Put),
+            Interaction::Patch(resource_type, _) => (resource_type, Intent::Patch),
             Interaction::Delete(resource_type, _) => (resource_type, Intent::Delete),
             _ => return Ok(None),
         };
         let base = context.own_base.as_deref();
         let patient = || step.patients.iter().find_map(|text| patient_of(&self.links, text, step.full_url, base));
         let home = match intent {
-            Intent::Delete => None,
+            Intent::Delete | Intent::Patch => None,
             _ if resource_type == ResourceType::PATIENT => Some(Compartment::of_patient(&id)),
             _ => {
                 Some(patient().map_or_else(|| Compartment::alone(resource_type, &id), |p| Compartment::of_patient(&p)))

@@ -8,10 +8,17 @@ use crate::error::{Error, Result};
 use crate::fhir::definitions::{ElementKind, Node, PrimitiveType, ResourceType, root};
 use crate::fhir::json::{Json, Object};
 use crate::fhir::resource::Resource;
+use std::collections::HashSet;
 
-/// Rewrites every link of a resource. `from`: the fullUrl of its entry.
-pub fn rewrite(resource: &mut Resource, links: &Links, from: Option<&str>) -> Result<()> {
-    let mut rewriter = Rewriter { links, from, path: Vec::new() };
+/// Rewrites every link of a resource. `from`: the fullUrl of its entry. `only`: of a resource that is patched, the texts
+/// that the patch brings; what was stored before names nothing in this Bundle.
+pub fn rewrite(
+    resource: &mut Resource,
+    links: &Links,
+    from: Option<&str>,
+    only: Option<&HashSet<String>>,
+) -> Result<()> {
+    let mut rewriter = Rewriter { links, from, only, path: Vec::new() };
     let node = root(resource.resource_type());
     resource.object_mut().map_or(Ok(()), |object| rewriter.object(object, node))
 }
@@ -84,6 +91,7 @@ fn inner_node(node: Node, name: &str, inner: &Object) -> Option<Node> {
 struct Rewriter<'a> {
     links: &'a Links,
     from: Option<&'a str>,
+    only: Option<&'a HashSet<String>>,
     path: Vec<String>,
 }
 
@@ -114,7 +122,7 @@ impl Rewriter<'_> {
                 Some(inner_node) => self.object(inner, inner_node),
                 None => Ok(()),
             },
-            Json::String(text) => {
+            Json::String(text) if self.only.is_none_or(|only| only.contains(text.as_str())) => {
                 let link = if in_reference && name == "reference" {
                     self.links.of_reference(text, self.from)
                 } else {
@@ -195,7 +203,7 @@ mod tests {
 
     fn rewritten(text: &str) -> Result<String> {
         let mut resource = Resource::from_json(parse(text.as_bytes(), 64).unwrap()).unwrap();
-        rewrite(&mut resource, &links(), None)?;
+        rewrite(&mut resource, &links(), None, None)?;
         Ok(String::from_utf8(resource.to_bytes()).unwrap())
     }
 

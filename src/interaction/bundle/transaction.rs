@@ -32,7 +32,7 @@ pub async fn answer(
     let lost = || Error::internal("a change is lost");
     let work = Work {
         changes: &changes,
-        resource: &|change| plan.resource(*positions.get(change).ok_or_else(lost)?),
+        resource: &|change, standing| plan.resource(*positions.get(change).ok_or_else(lost)?, standing),
         keep_bodies: returns(request) == Return::Representation,
         after: has_reads.then_some(&reads),
         receipt,

@@ -36,6 +36,7 @@ pub(super) fn clause(
         ("_id" | "_list" | "_text" | "_content", Operator::NotEqual) => {
             return Ok(compiler.leaf(on, code, &[value])?.negated());
         }
+        ("_id" | "_list" | "_text" | "_content", _) => return Err(unsupported(operator, code)),
         _ => {}
     }
     let asked = Asked { compiler, parameter: compiler.known(on, code)?, operator, value };
@@ -136,11 +137,7 @@ impl Asked<'_> {
     }
 
     fn differs(&self, is: Clause) -> Result<Clause, Refused> {
-        match self.parameter.kind {
-            // Whether there is one is not kept.
-            ParameterKind::Composite | ParameterKind::Special => Ok(is.negated()),
-            _ => Ok(Clause::All(vec![self.of_kind(Some("missing"), "false")?, is.negated()])),
-        }
+        Ok(Clause::All(vec![self.of_kind(Some("missing"), "false")?, is.negated()]))
     }
 }
 
@@ -157,8 +154,12 @@ fn last_updated(compiler: &Compiler<'_>, on: ResourceType, operator: Operator, v
     }
     match prefix(operator) {
         Some(prefix) => compiler.leaf(on, "_lastUpdated", &[&format!("{prefix}{value}")]),
-        None => Err(Refused::not_supported(format!("'{}' is not supported for '_lastUpdated'.", operator.word()))),
+        None => Err(unsupported(operator, "_lastUpdated")),
     }
+}
+
+fn unsupported(operator: Operator, code: &str) -> Refused {
+    Refused::not_supported(format!("'{}' is not supported for '{code}'.", operator.word()))
 }
 
 /// Of `po` and `co`: the entry's period overlaps with the value's, or holds all of it.

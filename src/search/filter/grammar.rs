@@ -108,7 +108,7 @@ impl Operator {
 /// # Errors
 /// 400, with the position of what was not expected.
 pub(super) fn parse(text: &str) -> Result<Filter<'_>> {
-    let mut reader = Reader { text, rest: text, depth: 0, comparisons: 0 };
+    let mut reader = Reader { text, rest: text, counted: (0, 0), depth: 0, comparisons: 0 };
     let filter = reader.filter()?;
     if reader.rest.is_empty() { Ok(filter) } else { Err(reader.expected("'and', 'or' or the end")) }
 }
@@ -121,6 +121,9 @@ struct Reader<'t> {
     text: &'t str,
     /// What is still to be read; a space at its beginning never matters.
     rest: &'t str,
+    /// Bytes of the text and the characters that they are, as far as they were counted: a place is looked up for each
+    /// comparison, and counted from the beginning each time, a long filter would be read as often as it has comparisons.
+    counted: (usize, usize),
     depth: usize,
     comparisons: usize,
 }
@@ -222,8 +225,9 @@ impl<'t> Reader<'t> {
         let value = match written.starts_with('"') {
             false => written.to_owned(),
             true => match json::parse(written.as_bytes(), 1) {
-                Ok(Json::String(text)) => text.replace('\\', "\\\\"),
-                _ => return Err(self.expected("a string as in JSON, closed with '\"'")),
+                // U+0000 can be written as an escape here, and nothing that is stored has it.
+                Ok(Json::String(text)) if !text.contains('\0') => text.replace('\\', "\\\\"),
+                _ => return Err(self.expected("a string as in JSON, closed with '\"' and without U+0000")),
             },
         };
         self.rest = behind;
@@ -245,15 +249,21 @@ impl<'t> Reader<'t> {
         behind.is_some()
     }
 
-    fn character(&self) -> usize {
-        self.text.chars().count() - self.rest.trim_start().chars().count() + 1
+    /// Where the text is read; the first character is 1.
+    fn character(&mut self) -> usize {
+        let at = self.text.len() - self.rest.trim_start().len();
+        let (bytes, characters) = self.counted;
+        // Reading goes back to the beginning of a word at times, but never before a comparison that was read.
+        let more = self.text.get(bytes..at).map_or(0, |new| new.chars().count());
+        self.counted = (bytes.max(at), characters + more);
+        self.counted.1 + 1
     }
 
-    fn expected(&self, what: &str) -> Error {
+    fn expected(&mut self, what: &str) -> Error {
         Error::invalid(message_at(self.character(), &format!("Expected was {what}.")))
     }
 
-    fn too_costly(&self, message: &str) -> Error {
+    fn too_costly(&mut self, message: &str) -> Error {
         Error::new(Kind::TooCostly, message_at(self.character(), message))
     }
 }

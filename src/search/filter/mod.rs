@@ -7,21 +7,17 @@ mod tests;
 
 use super::clause::Clause;
 use super::query::{Compiler, Refused};
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::fhir::definitions::ResourceType;
 use grammar::{Comparison, Filter, Step};
 
 /// The condition of a filter on one type.
 ///
 /// # Errors
-/// 400 for what is not a filter, with its position in the text. Also for a parameter that is not known: what is left of a
-/// filter without it would be another filter.
-pub(super) fn parse(compiler: &Compiler<'_>, on: ResourceType, text: &str) -> error::Result<Clause> {
-    let filter = grammar::parse(text)?;
-    clause(compiler, on, &filter, 0).map_err(|refused| match refused {
-        Refused::Ignorable(reason) | Refused::Unfinished(reason) => Error::invalid(reason),
-        Refused::Error(error) => error,
-    })
+/// For what is not a filter, with its position in the text.
+pub(super) fn parse(compiler: &Compiler<'_>, on: ResourceType, text: &str) -> Result<Clause, Refused> {
+    let filter = grammar::parse(text).map_err(Refused::Error)?;
+    clause(compiler, on, &filter, 0)
 }
 
 fn clause(compiler: &Compiler<'_>, on: ResourceType, filter: &Filter<'_>, links: usize) -> Result<Clause, Refused> {

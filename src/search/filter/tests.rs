@@ -4,7 +4,7 @@ use super::grammar::{Operator, message_at};
 use super::*;
 use crate::error::Kind;
 use crate::search::clause::{Pending, Predicate};
-use crate::search::entry::{Entries, NumberEntry, Span, StringEntry};
+use crate::search::entry::{Entries, NumberEntry, Span, StringEntry, TokenEntry};
 use crate::search::kind::string;
 use crate::search::query::tests::{ask, clause, dated, entries, find, ignored, of, read, refused, ward};
 use proptest::prelude::*;
@@ -21,6 +21,11 @@ fn refusal(path: &str, filter: &str) -> String {
     let error = refused(&format!("{path}?_filter={filter}"));
     assert_eq!((error.kind.status(), error.expression.as_deref()), (400, Some("_filter")), "{filter}");
     error.message
+}
+
+/// An element of a composite that has a value.
+fn present(branch: &crate::search::registry::Branch) -> TokenEntry {
+    TokenEntry { token: branch.hash, param: branch.param, system: None, code: None }
 }
 
 fn people() -> Vec<(&'static str, Entries)> {
@@ -145,6 +150,17 @@ fn codes_numbers_references_and_value_sets_are_compared_by_their_kinds() {
 }
 
 #[test]
+fn a_composite_is_asked_whole_and_whether_it_is_there() {
+    let branch = of("Observation", "code-value-quantity");
+    let there = Entries { tokens: vec![present(&branch)], ..Entries::default() };
+    let world = [("Observation/1", there), ("Observation/2", Entries::default())];
+    assert_eq!(found("Observation", "code-value-quantity pr true", &world), ["Observation/1"]);
+    assert_eq!(found("Observation", "code-value-quantity pr false", &world), ["Observation/2"]);
+    assert_eq!(found("Observation", "code-value-quantity ne 1234-5$5", &world), ["Observation/1"]);
+    assert_eq!(find("Observation?component-code-value-quantity:missing=true", &world).len(), 2);
+}
+
+#[test]
 fn a_path_leads_over_references_with_a_filter_on_the_way() {
     let mut world = ward();
     world.push(("Patient/c", entries("Patient", Some(("gender", "male")), None)));
@@ -189,6 +205,7 @@ fn what_is_no_filter_is_refused_with_its_position() {
         ("link[name eq x] eq y", 17, "'.' and the rest"),
         ("link[name eq x.name eq y", 21, "'and', 'or' or ']'"),
         ("name eq \"é", 9, "a string as in JSON"),
+        (r#"name eq "a\u0000""#, 9, "without U+0000"),
         ("é eq x", 1, "the name of a parameter"),
         ("_has:Observation:code eq x", 23, "'_has:Type:parameter:'"),
     ] {
@@ -207,7 +224,11 @@ fn what_cannot_be_answered_is_refused_by_name_and_position() {
         ("Patient", "birthdate eq ge2014", 1, "'ge2014'"),
         ("Patient", "birthdate po soon", 1, "soon"),
         ("Patient", "_id eq a/b", 1, "'a/b'"),
-        ("Patient", "_id co a", 1, "'_id'"),
+        ("Patient", "_id co a", 1, "'co' is not supported for '_id'"),
+        ("Patient", "name eq x and _id pr true", 15, "'pr' is not supported for '_id'"),
+        ("Patient", "_text pr true", 1, "'pr' is not supported for '_text'"),
+        ("Patient", "_lastUpdated pr true", 1, "'pr' is not supported for '_lastUpdated'"),
+        ("", "foo eq x", 1, "'foo' is not a search parameter of Account. The same holds for ActivityDefinition,"),
         ("Observation", "code ss 123", 1, "'ss' is not supported for 'code', which is a token"),
         ("Observation", "code sb 123", 1, "'sb' is not supported"),
         ("Observation", "code re Patient/1", 1, "'re' is not supported"),
@@ -230,6 +251,22 @@ fn filters_have_bounds_that_are_told() {
     assert_eq!(refused(&format!("Patient?_filter={}", long(1001))).kind, Kind::TooCostly);
     let chain = "partof.".repeat(5);
     assert_eq!(refused(&format!("Organization?_filter={chain}name eq x")).kind, Kind::TooCostly);
+}
+
+#[test]
+fn a_long_filter_is_read_and_its_places_are_those_of_characters() {
+    // 100 KB, two bytes a character.
+    let long = format!("name eq \"{}\" and ", "é".repeat(50)).repeat(900);
+    filtered("Patient", &format!("{long}name eq x"));
+    let characters = long.chars().count();
+    assert!(long.len() > 100_000 && characters < 70_000);
+    let message = refusal("Patient", &format!("{long}foo eq x"));
+    assert!(message.starts_with(&message_at(characters + 1, "'foo'")), "{message}");
+    let message = refusal("Patient", &format!("{long}(name eq x"));
+    assert!(message.starts_with(&message_at(characters + 11, "Expected")), "{message}");
+    // A string that is not closed is looked through once.
+    let message = refusal("Patient", &format!("name eq \"{}", "é\\\"".repeat(30_000)));
+    assert!(message.starts_with(&message_at(9, "Expected")), "{message}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! An entry holds a code and what stands beside it: the code's hash is mixed into the entry's own, so that one comparison
 //! finds both, and the code's system is kept beside it, so that `code`, `system|code` and `|code` all work as they do alone.
+//! Where nothing but such a hash remains, a token of the branch stands for the element, so that `:missing` knows of it: one
+//! row in twenty of Synthea's tokens.
 
 use super::super::clause::{Bounds, Clause, Limits, Predicate, SystemMatch, UnitMatch};
 use super::super::entry::{DateEntry, Entries, NumberEntry, TokenEntry};
@@ -11,6 +13,7 @@ use super::escape::{split, unescape};
 use super::number::{self, Comparison};
 use super::token::{self, Coded, Query, system_hash, value_hash};
 use super::{Asked, Refusal, date, no_modifier, quantity, reference, string, uri};
+use crate::fhir::definitions::ResourceType;
 use crate::fhirpath::value::Value;
 
 /// Remembers one element: the values that its components have in it, in their order.
@@ -22,6 +25,7 @@ pub fn extract(
     entries: &mut Entries,
 ) {
     let Some(shape) = Shape::of(kinds) else { return };
+    let before = entries.tokens.len();
     let of = |place: usize| values.get(place).map_or(&[][..], Vec::as_slice);
     for code in of(shape.code).iter().flat_map(|value| token::codings(*value)) {
         let Some(mix) = Mix::of(branch, code) else { continue };
@@ -32,6 +36,10 @@ pub fn extract(
                 entries.numbers.extend(pairs.filter_map(|(low, high)| mix.two_numbers(low, high)));
             }
         }
+    }
+    if entries.tokens.len() == before {
+        // Numbers, dates and texts lie under the hash of their code: nothing among them tells whose they are.
+        entries.tokens.push(token::present(branch, None));
     }
 }
 
@@ -147,7 +155,8 @@ pub fn parse(
     let code = code
         .code
         .ok_or_else(|| Refusal::value("In a composite, a system alone is not enough; a code was expected."))?;
-    let asked = Part { hash: mixed(branch, &code), system, base: asked.base, now: asked.now };
+    let (base, now) = (asked.base, asked.now);
+    let asked = Part { hash: mixed(branch, &code), system, only: branch.only, base, now };
     match shape.rest {
         Rest::One { place, kind } => asked.clause(kind, part(place)),
         Rest::TwoNumbers(first, second) => asked.two_numbers(part(first), part(second)),
@@ -157,6 +166,7 @@ pub fn parse(
 /// The other part, with the code already mixed in.
 struct Part<'a> {
     hash: i64,
+    only: Option<ResourceType>,
     system: SystemMatch,
     base: Option<&'a str>,
     now: i64,
@@ -185,7 +195,7 @@ impl Part<'_> {
     }
 
     fn token(&self, hash: i64) -> Clause {
-        Clause::Match(Predicate::Token { token: self.hash ^ hash, system: self.system })
+        Clause::Match(Predicate::Token { token: self.hash ^ hash, system: self.system, only: self.only })
     }
 
     fn two_numbers(&self, first: &str, second: &str) -> Result<Clause, Refusal> {
@@ -304,6 +314,37 @@ mod tests {
             ("2$100$200", false),
         ] {
             assert_eq!(of(&[Token, Number, Number], &window, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn missing_asks_whether_any_element_has_all_the_parts() {
+        let text = || vec![value("string", "\"bien\"")];
+        let date = || vec![value("dateTime", "\"2013\"")];
+        let number = || vec![value("integer", "1")];
+        let target = || vec![value("Reference", r#"{"reference":"DocumentReference/1"}"#)];
+        let in_words = || vec![value("CodeableConcept", r#"{"text":"in words"}"#)];
+        for (kinds, element) in [
+            (&[Token, Quantity][..], vec![code("AB"), mmhg("1")]),
+            (&[Token, Quantity], vec![in_words(), mmhg("1")]),
+            (&[Token, Token], vec![code("AB"), code("CD")]),
+            (&[Token, Text], vec![code("AB"), text()]),
+            (&[Token, Date], vec![code("AB"), date()]),
+            (&[Token, Reference], vec![code("AB"), target()]),
+            (&[Reference, Token], vec![target(), code("AB")]),
+            (&[Token, Number, Number], vec![code("AB"), number(), number()]),
+        ] {
+            let mut parameter = parameter(Composite, vec![branch(Composite, "Observation")]);
+            parameter.components = kinds.iter().map(|kind| component(*kind, "part")).collect();
+            let mut entries = Entries::default();
+            extract(&branch(Composite, "Observation"), kinds, &element, None, &mut entries);
+            for (asked, there, not_there) in [("true", false, true), ("false", true, false)] {
+                let clause = parse_all(&parameter, Some("missing"), &[asked], &ASKED).unwrap();
+                assert_eq!(found(&clause, &entries), there, "{kinds:?} {asked}");
+                assert_eq!(found(&clause, &Entries::default()), not_there, "{kinds:?} {asked}");
+            }
+            assert!(matches!(parse_all(&parameter, Some("missing"), &["x"], &ASKED), Err(Refusal::Value(_))));
+            assert!(matches!(parse_all(&parameter, Some("exact"), &["a$b"], &ASKED), Err(Refusal::UnknownModifier(_))));
         }
     }
 

@@ -1,4 +1,9 @@
 //! Dates and periods as spans of time, with their precision. <https://hl7.org/fhir/R4/search.html#date>
+//!
+//! `ge` and `le`: the range above a value is "the specified value and up" (the page's third table), so `ge2013-03-14` finds
+//! what reaches into that day or beyond it. The table of prefixes can be read more narrowly, as `gt` or `eq`: then a stay
+//! from the 10th to the 14th would not be found. HL7 settled it as it is here (FHIR-51068). `gt` and `lt` begin behind and
+//! end before all of the value, or a day would be greater than itself.
 
 use super::super::clause::{Bounds, Clause, Limit, Limits, Predicate, SystemMatch};
 use super::super::entry::{DateEntry, Entries, Span};
@@ -142,6 +147,57 @@ mod tests {
             ("2013-01-14T05:00:00Z", "2013-01-14T00:00:00-05:00", true),
         ] {
             assert_eq!(of(text, &entries("dateTime", &format!("\"{date}\""))), expected, "{text} of {date}");
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_specification_are_answered() {
+        let (from_january, from_march, to_january) = (
+            entries("Period", r#"{"start":"2013-01-21"}"#),
+            entries("Period", r#"{"start":"2013-03-15"}"#),
+            entries("Period", r#"{"end":"2013-01-21"}"#),
+        );
+        for (text, period, expected) in [
+            ("ge2013-03-14", &from_january, true),
+            ("le2013-03-14", &from_january, true),
+            ("sa2013-03-14", &from_march, true),
+            ("sa2013-03-14", &from_january, false),
+            ("sa2013-03-14", &to_january, false),
+            ("eb2013-03-14", &from_march, false),
+            ("eb2013-03-14", &from_january, false),
+            ("eb2013-03-14", &to_january, true),
+        ] {
+            assert_eq!(of(text, period), expected, "{text}");
+        }
+        for (text, date, expected) in [
+            ("ap2013-03-14", "2013-03-14", true),
+            ("ap2013-03-14", "2013-01-21", true),
+            ("ap2013-03-14", "2015-06-15", false),
+        ] {
+            assert_eq!(of(text, &entries("date", &format!("\"{date}\""))), expected, "{text} of {date}");
+        }
+        // "over a 2-year period": date=ge2010-01-01&date=le2011-12-31
+        for (date, expected) in
+            [("2009-12-31", false), ("2010-01-01", true), ("2011-12-31T23:59:59Z", true), ("2012-01-01", false)]
+        {
+            let procedure = entries("dateTime", &format!("\"{date}\""));
+            assert_eq!(of("ge2010-01-01", &procedure) && of("le2011-12-31", &procedure), expected, "{date}");
+        }
+    }
+
+    #[test]
+    fn what_reaches_into_the_value_is_not_before_and_not_after_it() {
+        let until = entries("Period", r#"{"start":"2013-03-10","end":"2013-03-14"}"#);
+        let from = entries("Period", r#"{"start":"2013-03-14","end":"2013-03-20"}"#);
+        for (text, period, expected) in [
+            ("ge2013-03-14", &until, true),
+            ("gt2013-03-14", &until, false),
+            ("ge2013-03-15", &until, false),
+            ("le2013-03-14", &from, true),
+            ("lt2013-03-14", &from, false),
+            ("le2013-03-13", &from, false),
+        ] {
+            assert_eq!(of(text, period), expected, "{text}");
         }
     }
 

@@ -20,6 +20,7 @@ pub const ASKED: Asked<'static> = Asked { base: Some(BASE), now: NOW };
 pub fn branch(kind: ParameterKind, text: &str) -> Branch {
     let kind = format!("{kind:?}");
     Branch {
+        only: None,
         text: text.into(),
         expression: Expression::compile(text).unwrap(),
         hash: hash64(&["branch", &kind, text]),

@@ -86,7 +86,7 @@ pub fn parse(parameter: &Parameter, modifier: Option<&str>, text: &str, asked: &
     if parameter.branches.is_empty() {
         return Err(Refusal::value("This parameter has no expression on this type, so nothing can be found by it."));
     }
-    if modifier == Some("missing") && parameter.kind != ParameterKind::Composite {
+    if modifier == Some("missing") {
         return missing(parameter, text);
     }
     if parameter.kind == ParameterKind::Token && matches!(modifier, Some("in" | "not-in")) {

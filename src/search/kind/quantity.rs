@@ -1,6 +1,9 @@
 //! Quantities, in any unit that can be converted. <https://hl7.org/fhir/R4/search.html#quantity>
 //!
-//! A SampledData is not entered: the specification does not say which of its many values a search compares.
+//! A SampledData is not entered. R4's `value-quantity` leads to it, but the page above knows only Quantity, and no part of
+//! a SampledData is one: its `lowerLimit` and `upperLimit` are those of detection, what the device could have measured.
+//! Entered as a range they would find a curve by each value that it might have had; and `dimensions` interleaves
+//! several curves in one text. So it is found by its code, its date and its patient, and `value-quantity:missing` is true.
 
 use super::super::clause::{Clause, SystemMatch, UnitMatch};
 use super::super::entry::{Entries, NumberEntry};

@@ -97,7 +97,7 @@ pub fn parse(
     }
     // What puts a resource into a patient's compartment is in that patient's record, or a member of it.
     let home = parameter.branches.iter().all(|branch| branch.in_patient_compartment);
-    Ok(Clause::any(sought.into_iter().map(|one| one.clause(branch.hash, home)).collect()))
+    Ok(Clause::any(sought.into_iter().map(|one| one.clause(branch, home)).collect()))
 }
 
 /// What a reference's value asks for, before it is bound to a branch.
@@ -114,14 +114,14 @@ impl Sought {
         Sought { hash, resource_type: Some(resource_type), resource: Some((resource_type, id)) }
     }
 
-    fn clause(self, branch_hash: i64, home: bool) -> Clause {
-        let token = branch_hash ^ self.hash;
+    fn clause(self, branch: &Branch, home: bool) -> Clause {
+        let (token, only) = (branch.hash ^ self.hash, branch.only);
         Clause::Match(match self.resource {
             Some(target) => {
                 let home = home && target.0 == ResourceType::PATIENT;
-                Predicate::Reference { token, target, home }
+                Predicate::Reference { token, target, home, only }
             }
-            None => Predicate::Token { token, system: SystemMatch::Any },
+            None => Predicate::Token { token, system: SystemMatch::Any, only },
         })
     }
 }

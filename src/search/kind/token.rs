@@ -152,7 +152,9 @@ impl Query {
         // The system of a primitive code is implied and not stored: what the query names is taken for it.
         let system = if branch.is_code { SystemMatch::Any } else { self.system_match() };
         Clause::Match(match (&self.code, system) {
-            (Some(code), system) => Predicate::Token { token: hash ^ value_hash(code, is_identifier), system },
+            (Some(code), system) => {
+                Predicate::Token { token: hash ^ value_hash(code, is_identifier), system, only: branch.only }
+            }
             (None, SystemMatch::Is(system)) => Predicate::InSystem { param: branch.param, system },
             (None, _) => Predicate::Present(branch.place(ParameterKind::Token)),
         })
@@ -178,7 +180,7 @@ fn of_type(branch: &Branch, text: &str) -> Result<Clause, Refusal> {
         return Err(Refusal::value("':of-type' asks for system|code|value, and none of them may be empty."));
     }
     let token = branch.hash ^ of_type_hash(system, code, value);
-    Ok(Clause::Match(Predicate::Token { token, system: SystemMatch::Any }))
+    Ok(Clause::Match(Predicate::Token { token, system: SystemMatch::Any, only: branch.only }))
 }
 
 /// Of all branches at once, since the ValueSet is looked up but once.

@@ -44,8 +44,13 @@ pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str) -> Result<Clau
     if uri.is_empty() {
         return Err(Refusal::value("A uri was expected."));
     }
-    let is =
-        |uri: &str| Clause::Match(Predicate::Token { token: branch.hash ^ value_hash(uri), system: SystemMatch::Any });
+    let is = |uri: &str| {
+        Clause::Match(Predicate::Token {
+            token: branch.hash ^ value_hash(uri),
+            system: SystemMatch::Any,
+            only: branch.only,
+        })
+    };
     match modifier {
         None => Ok(is(&uri)),
         Some("below") => {

@@ -28,6 +28,8 @@ impl Compiler<'_> {
         let mut conditions = Vec::new();
         let mut refused = None;
         for target in targets(parameter, target)? {
+            // Every type counts, also one where the rest leads nowhere: to find that out is the work.
+            self.count_comparisons(1)?;
             match condition(target) {
                 Ok(clause) => conditions.push((target, clause)),
                 Err(Refused::Error(error)) if error.kind == Kind::TooCostly => return Err(Refused::Error(error)),
@@ -75,6 +77,7 @@ impl Compiler<'_> {
         if !leads_to(parameter, on) {
             return Err(Refused::ignorable(format!("'{code}' of {source} does not lead to {on}.")));
         }
+        self.count_comparisons(1)?;
         let condition = Box::new(condition(source)?);
         let links = parameter.branches.iter().map(|branch| branch.link()).collect();
         Ok(Clause::Has(Has { target: on, source, links, condition }))

@@ -1,7 +1,7 @@
 //! From one parameter to the condition that it makes on each type searched. <https://hl7.org/fhir/R4/search.html#all>
 
 use super::refused::Refused;
-use super::{Question, code, each_of, split_modifier, text};
+use super::{Question, code, each_of, of_each, split_modifier, text};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::search::clause::{Clause, Pending, Predicate};
@@ -44,7 +44,8 @@ impl<'a> Compiler<'a> {
     /// The condition of a parameter on all types; none: every type.
     pub(super) fn clause(&self, types: &[ResourceType], name: &str, value: &str) -> Result<Clause, Refused> {
         if name == "_filter" {
-            return over(&each_of(types), |on| filter::parse(self, on, value).map_err(Refused::Error));
+            // What is left of a filter without a parameter that is not known would be another filter.
+            return over(&each_of(types), |on| filter::parse(self, on, value)).map_err(Refused::always);
         }
         let values = split(value, ',');
         self.count_alternatives(values.len())?;
@@ -148,12 +149,9 @@ pub(super) fn known<'r>(registry: &'r Registry, on: ResourceType, code: &str) ->
 /// One condition where all types have the same, otherwise each type with its own.
 fn over(
     types: &[ResourceType],
-    mut compile: impl FnMut(ResourceType) -> Result<Clause, Refused>,
+    compile: impl FnMut(ResourceType) -> Result<Clause, Refused>,
 ) -> Result<Clause, Refused> {
-    let mut clauses = Vec::with_capacity(types.len());
-    for on in types {
-        clauses.push(compile(*on)?);
-    }
+    let clauses = of_each(types, compile)?;
     if let Some((first, rest)) = clauses.split_first()
         && rest.iter().all(|clause| clause == first)
     {

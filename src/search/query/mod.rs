@@ -91,6 +91,7 @@ pub fn parse(question: &Question<'_>) -> error::Result<Query> {
         let message = format!("A search may have at most {PARAMETERS_MAX} parameters.");
         return Err(Error::new(Kind::TooCostly, message));
     }
+    question.parameters.iter().try_for_each(|(name, value)| check_characters(name, value))?;
     control::check_repetitions(question.parameters)?;
     let compiler = Compiler::new(question);
     let mut query = Query::new(question)?;
@@ -184,6 +185,17 @@ impl Query {
     }
 }
 
+/// PostgreSQL's text cannot hold U+0000, so nothing that is stored can be found by it.
+fn check_characters(name: &str, value: &str) -> error::Result<()> {
+    if !name.contains('\0') && !value.contains('\0') {
+        return Ok(());
+    }
+    let name = name.replace('\0', "\u{FFFD}");
+    let message =
+        format!("The parameter '{name}' has the character U+0000 in its name or value, which no text can have.");
+    Err(Error::invalid(message).at(name))
+}
+
 /// A parameter's name without its modifier.
 fn code(name: &str) -> &str {
     name.split(':').next().unwrap_or_default()
@@ -200,6 +212,30 @@ fn split_modifier(name: &str) -> (&str, Option<&str>) {
 /// The types that are searched: every one where none is named.
 fn each_of(types: &[ResourceType]) -> Vec<ResourceType> {
     if types.is_empty() { ResourceType::all().collect() } else { types.to_vec() }
+}
+
+/// Asks something of each type. What is ignorable is told with the types that it holds for, a few of them by name.
+fn of_each<T>(
+    types: &[ResourceType],
+    mut ask: impl FnMut(ResourceType) -> Result<T, Refused>,
+) -> Result<Vec<T>, Refused> {
+    const NAMED_MAX: usize = 3;
+    let (mut answers, mut first, mut others) = (Vec::with_capacity(types.len()), None, Vec::new());
+    for on in types {
+        match ask(*on) {
+            Ok(answer) => answers.push(answer),
+            Err(Refused::Ignorable(reason)) if first.is_none() => first = Some(reason),
+            Err(Refused::Ignorable(_)) => others.push(on.as_str()),
+            Err(error) => return Err(error),
+        }
+    }
+    let Some(reason) = first else { return Ok(answers) };
+    let named = others.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    Err(Refused::Ignorable(match others.len() {
+        0 => reason,
+        ..=NAMED_MAX => format!("{reason} The same holds for {named}."),
+        many => format!("{reason} The same holds for {named} and {} more of the types searched.", many - NAMED_MAX),
+    }))
 }
 
 #[cfg(test)]

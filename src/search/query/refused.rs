@@ -22,6 +22,14 @@ impl Refused {
         Refused::Ignorable(reason.into())
     }
 
+    /// Refused whatever the handling.
+    pub fn always(self) -> Refused {
+        match self {
+            Refused::Ignorable(reason) | Refused::Unfinished(reason) => Refused::Error(Error::invalid(reason)),
+            error @ Refused::Error(_) => error,
+        }
+    }
+
     /// A value that cannot be read; `expected` is a sentence.
     pub fn value(name: &str, value: &str, expected: impl Display) -> Refused {
         let told: String = value.chars().take(TOLD_CHARACTERS_MAX).collect();

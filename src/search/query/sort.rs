@@ -1,8 +1,8 @@
 //! The order of the matches: `_sort`. <https://hl7.org/fhir/R4/search.html#sort>
 
 use super::condition::known;
-use super::each_of;
 use super::refused::Refused;
+use super::{each_of, of_each};
 use crate::fhir::definitions::ResourceType;
 use crate::search::registry::{Branch, ParameterKind, Registry};
 use std::sync::Arc;
@@ -60,8 +60,7 @@ fn by(registry: &Registry, types: &[ResourceType], code: &str) -> Result<SortBy,
     }
     let cannot = || Refused::ignorable(format!("'{code}' is of a kind that has no order, or of different kinds."));
     let (mut kind, mut branches) = (None, Vec::<Arc<Branch>>::new());
-    for on in types {
-        let parameter = known(registry, *on, code)?;
+    for parameter in of_each(types, |on| known(registry, on, code))? {
         if *kind.get_or_insert(parameter.kind) != parameter.kind {
             return Err(cannot());
         }

@@ -318,6 +318,20 @@ fn chains_are_followed_over_four_references_and_no_more() {
     assert_eq!(refused("Observation?focus.focus.focus.focus.focus.code=x").kind, Kind::TooCostly);
 }
 
+#[test]
+fn a_chain_over_many_types_is_refused_before_all_of_them_are_tried() {
+    // Each step leads to every type, and nine of them have the next step.
+    let chain = |times: usize, end: &str| format!("Library?{}{end}=x", "derived-from.".repeat(times));
+    for text in [chain(6, "title"), chain(4, "nothing"), format!("{}&{0}", chain(3, "title"))] {
+        let error = refused(&text);
+        assert_eq!(error.kind, Kind::TooCostly, "{text}");
+        assert!(error.message.contains("10000") || error.message.contains("at most 4"), "{error}");
+    }
+    assert!(refused(&chain(4, "nothing")).message.contains("10000"));
+    ask(&chain(2, "title"));
+    assert!(ignored(&chain(2, "nothing")).contains("not a search parameter"));
+}
+
 const LINKS: usize = chain::LINKS_MAX;
 
 #[test]
@@ -367,6 +381,24 @@ fn a_value_that_cannot_be_read_is_refused_by_parameter_and_value() {
 }
 
 #[test]
+fn a_text_that_the_database_cannot_hold_is_refused_by_parameter() {
+    for (text, place) in [
+        ("Patient?name=a\0b", "name"),
+        ("Patient?name:exact=\0", "name:exact"),
+        ("Patient?active=true&_filter=name eq \"a\0\"", "_filter"),
+        ("Observation?subject:Patient.name=\0", "subject:Patient.name"),
+        ("Patient?_has:Observation:patient:code=\0", "_has:Observation:patient:code"),
+        ("Patient?_sort=\0", "_sort"),
+        ("Patient?na\0me=a", "na\u{FFFD}me"),
+        ("?_type=Patient\0", "_type"),
+    ] {
+        let error = refused(text);
+        assert_eq!((error.kind, error.expression.as_deref()), (Kind::Invalid, Some(place)), "{text:?}");
+        assert!(error.message.contains(place) && error.message.contains("U+0000"), "{error}");
+    }
+}
+
+#[test]
 fn searches_have_bounds_that_are_told() {
     let many = |count: usize| format!("Patient?{}", vec!["name=x"; count].join("&"));
     ask(&many(PARAMETERS_MAX));
@@ -394,6 +426,16 @@ fn several_types_are_searched_by_what_all_of_them_have() {
     assert!(ignored("?code=x").contains("'code' is not a search parameter of"));
     let query = read("?_type=Patient,Observation&code=x", false).unwrap();
     assert_eq!(query.ignored[0].reason, "'code' is not a search parameter of Patient.");
+    let query = read("?_type=Patient,Group&status=x", false).unwrap();
+    assert!(query.ignored[0].reason.ends_with("of Patient. The same holds for Group."));
+    for (text, reason) in [
+        ("?foo=x", "of Account. The same holds for ActivityDefinition, AdverseEvent, AllergyIntolerance and 14"),
+        ("?_tag:foo=x", "'_tag' has no modifier ':foo' here."),
+        ("?_sort=foo", "of Account. The same holds for ActivityDefinition,"),
+        ("?code.foo=x", "'code' is not a search parameter of Account. The same holds for ActivityDefinition,"),
+    ] {
+        assert!(ignored(text).contains(reason), "{text}: {}", ignored(text));
+    }
     let error = refused("?_type=Patient,Foo");
     assert_eq!((error.kind, error.expression.as_deref()), (Kind::Invalid, Some("_type")));
 }

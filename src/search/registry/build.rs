@@ -139,6 +139,7 @@ fn branch(definition: &Definition<'_>, expression: Expression, components: &[Com
         in_patient_compartment: kind == ParameterKind::Reference && is_in_patient_compartment(base, &places),
         decides_home: kind == ParameterKind::Reference && decides_home(base, &places),
         is_leading_date: false,
+        only: only(base, &text),
         is_identifier: kind == ParameterKind::Token && all("Identifier"),
         is_code: holds_tokens && !coded.is_empty() && coded.iter().all(Place::is_primitive),
         text,
@@ -157,6 +158,12 @@ fn text(base: ResourceType, expression: &Expression, components: &[Component]) -
     }
     let part = |one: &Component| format!("{}:{}", one.kind.letter(), one.expression.text());
     format_smolstr!("{path}({})", components.iter().map(part).collect::<Vec<_>>().join(","))
+}
+
+/// The type whose resources alone can have a branch with this text.
+fn only(base: ResourceType, text: &str) -> Option<ResourceType> {
+    let rest = text.strip_prefix(base.as_str())?;
+    rest.starts_with(|next: char| !next.is_alphanumeric()).then_some(base)
 }
 
 fn references(places: &[Place]) -> impl Iterator<Item = &Place> {
@@ -200,6 +207,7 @@ pub(super) fn merged(parameter: &Parameter) -> Option<Branch> {
     Some(Branch {
         hash: hash64(&["branch", letter, &text]),
         param: hash32(&["branch", letter, &text]),
+        only: only(parameter.base, &text),
         in_patient_compartment: false,
         decides_home: false,
         is_leading_date: false,

@@ -6,7 +6,9 @@
 
 use super::driver::single_token;
 use super::sql::Sql;
+use super::statement::push_compartments;
 use crate::error::{Error, Result};
+use crate::fhir::definitions::ResourceType;
 use crate::search::clause::{
     Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch, TextMatch, UnitMatch,
 };
@@ -22,17 +24,23 @@ const INSTANT_US: i64 = 1;
 
 /// How "some entry matches" is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum Form<'a> {
     Exists,
     Fenced,
+    /// Inside these compartments: a token's entries there are few, so that they are read once and looked up in memory; the
+    /// rest is fenced. Told the truth about one patient, the planner would do the same; but it believes that a patient and a
+    /// code have nothing to do with each other, and joins thousands with thousands row by row.
+    Inside(&'a [String]),
 }
 
 /// The row that a condition is about.
 #[derive(Debug, Clone, Copy)]
-pub struct Anchor {
+pub struct Anchor<'a> {
     pub alias: &'static str,
     pub table: Table,
-    pub form: Form,
+    pub form: Form<'a>,
+    /// Links between this row and the one that is searched for.
+    pub level: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,28 +50,35 @@ pub enum Table {
     Token,
 }
 
-/// Names for the resources of chains, one for each level; deeper ones the query's parser refuses.
-const ALIASES: [&str; 8] = ["r", "r1", "r2", "r3", "r4", "r5", "r6", "r7"];
+/// Names for the resources of chains and for the entries that lead to them, one for each level; deeper ones the query's
+/// parser refuses.
+const ALIASES: [(&str, &str); 8] =
+    [("r", "l"), ("r1", "l1"), ("r2", "l2"), ("r3", "l3"), ("r4", "l4"), ("r5", "l5"), ("r6", "l6"), ("r7", "l7")];
 
-impl Anchor {
-    pub fn resource(form: Form) -> Anchor {
-        Anchor { alias: "r", table: Table::Resource, form }
+impl<'a> Anchor<'a> {
+    pub fn resource(form: Form<'a>) -> Anchor<'a> {
+        Anchor { alias: "r", table: Table::Resource, form, level: 0 }
     }
 
-    pub fn token() -> Anchor {
-        Anchor { alias: "d", table: Table::Token, form: Form::Fenced }
+    pub fn token() -> Anchor<'a> {
+        Anchor { alias: "d", table: Table::Token, form: Form::Fenced, level: 0 }
     }
 
-    /// The resource at the other end of a link.
-    fn next(&self) -> Result<Anchor> {
-        let level = ALIASES.iter().position(|alias| *alias == self.alias).map_or(0, |level| level + 1);
-        let alias = ALIASES.get(level).ok_or_else(|| Error::internal("a chain is too deep"))?;
-        Ok(Anchor { alias, table: Table::Resource, form: Form::Exists })
+    /// The entry of a reference that leads from here or to here.
+    fn link(&self) -> Result<Anchor<'a>> {
+        let (_, alias) = ALIASES.get(self.level + 1).ok_or_else(|| Error::internal("a chain is too deep"))?;
+        Ok(Anchor { alias, table: Table::Token, level: self.level + 1, ..*self })
+    }
+
+    /// The resource to which an entry leads.
+    fn target(&self) -> Result<Anchor<'a>> {
+        let (alias, _) = ALIASES.get(self.level).ok_or_else(|| Error::internal("a chain is too deep"))?;
+        Ok(Anchor { alias, table: Table::Resource, ..*self })
     }
 }
 
 /// Pushes the condition. It is never NULL.
-pub fn push_clause(sql: &mut Sql, clause: &Clause, anchor: Anchor) -> Result<()> {
+pub fn push_clause(sql: &mut Sql, clause: &Clause, anchor: Anchor<'_>) -> Result<()> {
     match clause {
         Clause::Match(predicate) => push_predicate(sql, predicate, anchor),
         Clause::Not(inner) => {
@@ -81,7 +96,7 @@ pub fn push_clause(sql: &mut Sql, clause: &Clause, anchor: Anchor) -> Result<()>
 fn push_list(
     sql: &mut Sql,
     clauses: &[Clause],
-    anchor: Anchor,
+    anchor: Anchor<'_>,
     between: &'static str,
     of_none: &'static str,
 ) -> Result<()> {
@@ -101,15 +116,14 @@ fn push_list(
 }
 
 /// Alternatives; the tokens among them are one look-up.
-fn push_any(sql: &mut Sql, clauses: &[Clause], anchor: Anchor) -> Result<()> {
+fn push_any(sql: &mut Sql, clauses: &[Clause], anchor: Anchor<'_>) -> Result<()> {
     let tokens: Vec<i64> = clauses.iter().filter_map(single_token).collect();
     if tokens.len() < 2 {
         return push_list(sql, clauses, anchor, " OR ", "FALSE");
     }
     sql.push("(");
-    push_open(sql, "search_token", anchor);
-    sql.push("t.token = ANY(").bind(tokens).push(")");
-    push_close(sql, anchor);
+    let tokens = Predicate::TokenIn { tokens, system: SystemMatch::Any };
+    push_entry(sql, &tokens, anchor)?;
     for clause in clauses.iter().filter(|clause| single_token(clause).is_none()) {
         sql.push(" OR ");
         push_clause(sql, clause, anchor)?;
@@ -119,19 +133,20 @@ fn push_any(sql: &mut Sql, clauses: &[Clause], anchor: Anchor) -> Result<()> {
 }
 
 /// A condition that needs columns of `resource`: where the anchor is another table, on its resource.
-fn on_resource(sql: &mut Sql, anchor: Anchor, push: impl FnOnce(&mut Sql, Anchor) -> Result<()>) -> Result<()> {
+fn on_resource(sql: &mut Sql, anchor: Anchor, push: impl FnOnce(&mut Sql, Anchor<'_>) -> Result<()>) -> Result<()> {
     if anchor.table == Table::Resource {
         return push(sql, anchor);
     }
-    let resource = Anchor { alias: "o", table: Table::Resource, form: anchor.form };
-    sql.push("(SELECT count(*) FROM resource o WHERE o.key = ").push(anchor.alias).push(".key AND o.compartment = ");
+    let resource = Anchor { alias: "o", table: Table::Resource, ..anchor };
+    push_some(sql, "resource o", anchor.form);
+    sql.push("o.key = ").push(anchor.alias).push(".key AND o.compartment = ");
     sql.push(anchor.alias).push(".compartment AND ");
     push(sql, resource)?;
-    sql.push(") > 0");
+    push_end(sql, anchor.form);
     Ok(())
 }
 
-fn push_predicate(sql: &mut Sql, predicate: &Predicate, anchor: Anchor) -> Result<()> {
+fn push_predicate(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Result<()> {
     match predicate {
         Predicate::Type(_)
         | Predicate::Id(_)
@@ -141,18 +156,12 @@ fn push_predicate(sql: &mut Sql, predicate: &Predicate, anchor: Anchor) -> Resul
         | Predicate::Present(Branch::LeadingDate) => {
             on_resource(sql, anchor, |sql, anchor| push_own(sql, predicate, anchor))
         }
-        indexed => {
-            let table = table_of(indexed)?;
-            push_open(sql, table, anchor);
-            push_match(sql, indexed)?;
-            push_close(sql, anchor);
-            Ok(())
-        }
+        indexed => push_entry(sql, indexed, anchor),
     }
 }
 
 /// A condition on the resource's own row.
-fn push_own(sql: &mut Sql, predicate: &Predicate, anchor: Anchor) -> Result<()> {
+fn push_own(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Result<()> {
     sql.push(anchor.alias);
     match predicate {
         Predicate::Type(resource_type) => {
@@ -178,7 +187,7 @@ fn push_own(sql: &mut Sql, predicate: &Predicate, anchor: Anchor) -> Result<()> 
 }
 
 /// Bounds on a moment's span turned into bounds on where it begins.
-fn push_last_updated(sql: &mut Sql, bounds: &Bounds<i64>, anchor: Anchor) -> Result<()> {
+fn push_last_updated(sql: &mut Sql, bounds: &Bounds<i64>, anchor: Anchor<'_>) -> Result<()> {
     let shift = |limit: Limit<i64>| Limit { value: limit.value.saturating_sub(INSTANT_US), ..limit };
     let ends = [
         (bounds.low.from, true),
@@ -255,30 +264,65 @@ pub fn table_of(predicate: &Predicate) -> Result<&'static str> {
     })
 }
 
-fn push_open(sql: &mut Sql, table: &'static str, anchor: Anchor) {
-    sql.push(if anchor.form == Form::Exists { "EXISTS (SELECT 1 FROM " } else { "(SELECT count(*) FROM " });
-    sql.push(table).push(" t WHERE t.compartment = ").push(anchor.alias).push(".compartment AND t.key = ");
-    sql.push(anchor.alias).push(".key AND ");
+/// Some entry of the row's resource matches.
+fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Result<()> {
+    let table = table_of(predicate)?;
+    if let (Form::Inside(compartments), "search_token") = (anchor.form, table) {
+        // IS TRUE keeps the planner from making a join of it.
+        sql.push("((").push(anchor.alias).push(".compartment, ").push(anchor.alias);
+        sql.push(".key) IN (SELECT t.compartment, t.key FROM search_token t WHERE ");
+        push_match(sql, predicate)?;
+        push_compartments(sql, compartments, "t");
+        sql.push(")) IS TRUE");
+        return Ok(());
+    }
+    push_some(sql, entries(table), anchor.form);
+    sql.push("t.compartment = ")
+        .push(anchor.alias)
+        .push(".compartment AND t.key = ")
+        .push(anchor.alias)
+        .push(".key AND ");
     if table == "search_token" && anchor.form == Form::Fenced {
         // With the date, all columns of the index are known: one look-up.
         sql.push("t.date = ").push(anchor.alias).push(".date AND ");
     }
+    push_match(sql, predicate)?;
+    push_end(sql, anchor.form);
+    Ok(())
 }
 
-fn push_close(sql: &mut Sql, anchor: Anchor) {
-    sql.push(if anchor.form == Form::Exists { ")" } else { ") > 0" });
+/// A table of entries under the name that conditions know it by.
+fn entries(table: &'static str) -> &'static str {
+    match table {
+        "search_token" => "search_token t",
+        "search_string" => "search_string t",
+        "search_date" => "search_date t",
+        "search_number" => "search_number t",
+        "search_position" => "search_position t",
+        _ => "search_text t",
+    }
+}
+
+/// Begins "some row of a table"; its condition follows.
+fn push_some(sql: &mut Sql, table: &'static str, form: Form<'_>) {
+    sql.push(if form == Form::Exists { "EXISTS (SELECT 1 FROM " } else { "(SELECT count(*) FROM " });
+    sql.push(table).push(" WHERE ");
+}
+
+fn push_end(sql: &mut Sql, form: Form<'_>) {
+    sql.push(if form == Form::Exists { ")" } else { ") > 0" });
 }
 
 /// The comparison with one entry `t`.
 pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
     match predicate {
-        Predicate::Token { token, system } => {
+        Predicate::Token { token, system, .. } => {
             sql.push("t.token = ").bind(*token);
-            push_system(sql, *system);
+            push_system(sql, *system, "t");
         }
         Predicate::TokenIn { tokens, system } => {
             sql.push("t.token = ANY(").bind(tokens.clone()).push(")");
-            push_system(sql, *system);
+            push_system(sql, *system, "t");
         }
         Predicate::Reference { token, .. } => {
             sql.push("t.token = ").bind(*token);
@@ -290,7 +334,7 @@ pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
         Predicate::Text { param, matching, system } => {
             sql.push("t.param = ").bind(*param);
             push_text(sql, matching);
-            push_system(sql, *system);
+            push_system(sql, *system, "t");
         }
         Predicate::Date { param, bounds, system } => {
             sql.push("t.param = ").bind(*param);
@@ -301,12 +345,12 @@ pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
                 sql.push(" AND (t.low >= ").bind(high.value.saturating_sub(LONG_SPAN_US));
                 sql.push(" OR t.high - t.low > 2764800000000)");
             }
-            push_system(sql, *system);
+            push_system(sql, *system, "t");
         }
         Predicate::Number { param, unit, bounds, system } => {
             sql.push("t.param = ").bind(*param);
             push_number(sql, *unit, bounds);
-            push_system(sql, *system);
+            push_system(sql, *system, "t");
         }
         Predicate::Near { latitude, longitude, metres } => push_near(sql, *latitude, *longitude, *metres),
         Predicate::FullText { narrative_only, query } => {
@@ -332,15 +376,12 @@ fn push_present(sql: &mut Sql, branch: Branch) {
     };
 }
 
-fn push_system(sql: &mut Sql, system: SystemMatch) {
+/// ` AND alias.system …`.
+pub fn push_system(sql: &mut Sql, system: SystemMatch, alias: &'static str) {
     match system {
         SystemMatch::Any => {}
-        SystemMatch::None => {
-            sql.push(" AND t.system IS NULL");
-        }
-        SystemMatch::Is(system) => {
-            sql.push(" AND t.system = ").bind(system);
-        }
+        SystemMatch::None => drop(sql.push(" AND ").push(alias).push(".system IS NULL")),
+        SystemMatch::Is(system) => drop(sql.push(" AND ").push(alias).push(".system = ").bind(system)),
     }
 }
 
@@ -402,46 +443,81 @@ fn push_near(sql: &mut Sql, latitude: f64, longitude: f64, metres: f64) {
 }
 
 /// A reference of this row leads to a resource of its own compartment that meets a condition.
-fn push_chain(sql: &mut Sql, chain: &Chain, anchor: Anchor) -> Result<()> {
-    let target = anchor.next()?;
-    sql.push("EXISTS (SELECT 1 FROM search_token l JOIN resource ").push(target.alias);
-    sql.push(" ON ").push(target.alias).push(".compartment = l.compartment AND (");
-    push_self(sql, &chain.links, target.alias);
-    sql.push(") WHERE l.compartment = ").push(anchor.alias).push(".compartment AND l.key = ").push(anchor.alias);
-    sql.push(".key AND l.param = ANY(")
-        .bind(chain.links.iter().map(|link| link.param).collect::<Vec<_>>())
-        .push(") AND (");
-    for (number, (resource_type, condition)) in chain.targets.iter().enumerate() {
-        if number > 0 {
-            sql.push(" OR ");
+fn push_chain(sql: &mut Sql, chain: &Chain, anchor: Anchor<'_>) -> Result<()> {
+    let link = anchor.link()?;
+    let params: Vec<i32> = chain.links.iter().map(|link| link.param).collect();
+    push_some_link(sql, link);
+    sql.push(link.alias).push(".compartment = ").push(anchor.alias).push(".compartment AND ").push(link.alias);
+    sql.push(".key = ").push(anchor.alias).push(".key AND ").push(link.alias).push(".param = ANY(").bind(params);
+    sql.push(") AND (");
+    for (number, (target, condition)) in chain.targets.iter().enumerate() {
+        for (turn, one) in chain.links.iter().enumerate() {
+            if number + turn > 0 {
+                sql.push(" OR ");
+            }
+            push_target(sql, link, one, *target, condition)?;
         }
-        sql.push(target.alias).push(".type = ").bind(resource_type.as_str());
-        sql.push(" AND ").push(target.alias).push(".body IS NOT NULL AND ");
-        push_clause(sql, condition, target)?;
     }
-    sql.push("))");
-    Ok(())
-}
-
-/// A resource of this row's compartment refers to it and meets a condition.
-fn push_has(sql: &mut Sql, has: &Has, anchor: Anchor) -> Result<()> {
-    let source = anchor.next()?;
-    sql.push("EXISTS (SELECT 1 FROM search_token l JOIN resource ").push(source.alias);
-    sql.push(" ON ").push(source.alias).push(".compartment = l.compartment AND ").push(source.alias);
-    sql.push(".key = l.key WHERE l.compartment = ").push(anchor.alias).push(".compartment AND l.token IN (");
-    sql.each(&has.links, ", ", |sql, link| {
-        sql.push(anchor.alias).push(".self # ").bind(link.hash);
-    });
-    sql.push(") AND ").push(source.alias).push(".type = ").bind(has.source.as_str());
-    sql.push(" AND ").push(source.alias).push(".body IS NOT NULL AND ");
-    push_clause(sql, &has.condition, source)?;
     sql.push(")");
+    push_end(sql, anchor.form);
     Ok(())
 }
 
-/// The token of the link `l` leads to the resource `alias`.
-fn push_self(sql: &mut Sql, links: &[Link], alias: &'static str) {
-    sql.each(links, " OR ", |sql, link| {
-        sql.push(alias).push(".self = (l.token # ").bind(link.hash).push(")");
+/// The entry `link` leads to a resource of a type that meets a condition.
+fn push_target(
+    sql: &mut Sql,
+    link: Anchor<'_>,
+    by: &Link,
+    target_type: ResourceType,
+    condition: &Clause,
+) -> Result<()> {
+    let target = link.target()?;
+    if let Form::Inside(compartments) = link.form {
+        sql.push("((").push(link.alias).push(".token # ").bind(by.hash).push(") IN (SELECT ").push(target.alias);
+        sql.push(".self FROM resource ").push(target.alias).push(" WHERE TRUE");
+        push_compartments(sql, compartments, target.alias);
+        sql.push(" AND ");
+        push_current(sql, target, target_type);
+        push_clause(sql, condition, target)?;
+        sql.push(")) IS TRUE");
+        return Ok(());
+    }
+    sql.push(if link.form == Form::Exists {
+        "EXISTS (SELECT 1 FROM resource "
+    } else {
+        "(SELECT count(*) FROM resource "
     });
+    sql.push(target.alias).push(" WHERE ").push(target.alias).push(".compartment = ").push(link.alias);
+    sql.push(".compartment AND ").push(target.alias).push(".self = (").push(link.alias).push(".token # ").bind(by.hash);
+    sql.push(") AND ");
+    push_current(sql, target, target_type);
+    push_clause(sql, condition, target)?;
+    push_end(sql, link.form);
+    Ok(())
+}
+
+fn push_current(sql: &mut Sql, target: Anchor<'_>, target_type: ResourceType) {
+    sql.push(target.alias).push(".type = ").bind(target_type.as_str());
+    sql.push(" AND ").push(target.alias).push(".body IS NOT NULL AND ");
+}
+
+/// A resource of this row's compartment refers to it and meets a condition. Only the type that refers has such entries, and
+/// only its current versions.
+fn push_has(sql: &mut Sql, has: &Has, anchor: Anchor<'_>) -> Result<()> {
+    let link = anchor.link()?;
+    push_some_link(sql, link);
+    sql.push(link.alias).push(".compartment = ").push(anchor.alias).push(".compartment AND ").push(link.alias);
+    sql.push(".token IN (");
+    sql.each(&has.links, ", ", |sql, by| {
+        sql.push(anchor.alias).push(".self # ").bind(by.hash);
+    });
+    sql.push(") AND ");
+    push_clause(sql, &has.condition, link)?;
+    push_end(sql, anchor.form);
+    Ok(())
+}
+
+fn push_some_link(sql: &mut Sql, link: Anchor<'_>) {
+    sql.push(if link.form == Form::Exists { "EXISTS (SELECT 1 FROM " } else { "(SELECT count(*) FROM " });
+    sql.push("search_token ").push(link.alias).push(" WHERE ");
 }

@@ -1,10 +1,11 @@
 //! What a search over several patients goes along: the page's own order, one token's entries, or the few resources that
 //! its rarest condition finds.
 
-use super::condition::{LONG_SPAN_US, table_of};
+use super::condition::{LONG_SPAN_US, push_system, table_of};
 use super::order::Order;
 use super::sql::Sql;
 use crate::error::Result;
+use crate::fhir::definitions::ResourceType;
 use crate::search::clause::{Bounds, Clause, Limit, Predicate, SystemMatch};
 
 /// Matches up to which a condition is rare: they are looked up and sorted. Beyond, the search goes along the page's order
@@ -18,8 +19,9 @@ pub enum Driver {
     Compartments(Vec<String>),
     /// `resource` in the order of the page.
     Page,
-    /// The entries of one token, which lie in the order of the page.
-    Token(i64),
+    /// The entries of one token, which lie in the order of the page: those of this condition, in some compartments or (of
+    /// none) in all. An index into the conditions.
+    Token { condition: usize, compartments: Vec<String> },
     /// The resources that this condition finds, sorted. An index into the conditions.
     Gather(usize),
     /// Whatever the planner thinks best: for orders without an index, and for counting.
@@ -39,10 +41,38 @@ pub enum Frequency {
 /// The token of a condition that is one token and no more.
 pub fn single_token(clause: &Clause) -> Option<i64> {
     match clause {
-        Clause::Match(Predicate::Token { token, system: SystemMatch::Any } | Predicate::Reference { token, .. }) => {
-            Some(*token)
-        }
+        Clause::Match(
+            Predicate::Token { token, system: SystemMatch::Any, .. } | Predicate::Reference { token, .. },
+        ) => Some(*token),
         _ => None,
+    }
+}
+
+/// A condition on one token, whatever it says of its system: what can drive a search.
+pub fn driving_token(clause: &Clause) -> Option<(i64, SystemMatch)> {
+    match clause {
+        Clause::Match(Predicate::Token { token, system, .. }) => Some((*token, *system)),
+        other => single_token(other).map(|token| (token, SystemMatch::Any)),
+    }
+}
+
+/// The type that all resources have which one token finds.
+pub fn type_of_token(clause: &Clause) -> Option<ResourceType> {
+    match clause {
+        Clause::Match(Predicate::Token { only, .. } | Predicate::Reference { only, .. }) => *only,
+        _ => None,
+    }
+}
+
+/// The driver inside some compartments: a token that not nearly every resource there has, as it has its patient's; where
+/// there is none, all resources are looked at.
+pub fn inside(conditions: &[Clause], compartments: Vec<String>) -> Driver {
+    let selects = |clause: &Clause| {
+        driving_token(clause).is_some() && !matches!(clause, Clause::Match(Predicate::Reference { home: true, .. }))
+    };
+    match conditions.iter().position(selects) {
+        Some(condition) => Driver::Token { condition, compartments },
+        None => Driver::Compartments(compartments),
     }
 }
 
@@ -70,17 +100,17 @@ pub fn choose(conditions: &[Clause], frequencies: &[Option<Frequency>], order: &
         Frequency::Frequent { .. } => None,
     });
     if let Some((_, number, clause)) = rare.min_by_key(|(count, ..)| *count) {
-        return match single_token(clause).filter(|_| order.is_by_date()) {
-            Some(token) => Driver::Token(token),
+        return match driving_token(clause).filter(|_| order.is_by_date()) {
+            Some(_) => Driver::Token { condition: number, compartments: Vec::new() },
             None => Driver::Gather(number),
         };
     }
-    let frequent = known().filter_map(|(_, clause, frequency)| match frequency {
-        Frequency::Frequent { since } => Some((since, single_token(clause)?)),
+    let frequent = known().filter_map(|(number, clause, frequency)| match frequency {
+        Frequency::Frequent { since } => driving_token(clause).map(|_| (since, number)),
         Frequency::Rare(_) => None,
     });
     match frequent.filter(|_| order.is_by_date()).min() {
-        Some((_, token)) => Driver::Token(token),
+        Some((_, condition)) => Driver::Token { condition, compartments: Vec::new() },
         None => Driver::Page,
     }
 }
@@ -88,7 +118,7 @@ pub fn choose(conditions: &[Clause], frequencies: &[Option<Frequency>], order: &
 /// Whether the choice needs to know how frequent the conditions are.
 pub fn needs_frequencies(conditions: &[Clause], order: &Order) -> bool {
     let listable = conditions.iter().filter(|clause| listable(clause).is_some()).count();
-    let one_token = listable == 1 && conditions.iter().any(|clause| single_token(clause).is_some());
+    let one_token = listable == 1 && conditions.iter().any(|clause| driving_token(clause).is_some());
     order.is_indexed() && listable > 0 && !(one_token && order.is_by_date())
 }
 
@@ -160,8 +190,9 @@ fn range_of(bounds: &Bounds<i64>) -> DateRange {
 /// The statement that lists up to [`RARE`] matches of a condition: the dates of one token's in the order of the page.
 pub fn frequency_statement(clause: &Clause, types: &[&'static str]) -> Result<Option<Sql>> {
     let mut sql = Sql::default();
-    if let Some(token) = single_token(clause) {
+    if let Some((token, system)) = driving_token(clause) {
         sql.push("SELECT t.date FROM search_token t WHERE t.token = ").bind(token);
+        push_system(&mut sql, system, "t");
         sql.push(" ORDER BY t.date DESC, t.key DESC LIMIT 1000");
         return Ok(Some(sql));
     }
@@ -178,7 +209,11 @@ mod tests {
     use crate::search::clause::Limits;
 
     fn token(token: i64) -> Clause {
-        Clause::Match(Predicate::Token { token, system: SystemMatch::Any })
+        Clause::Match(Predicate::Token { token, system: SystemMatch::Any, only: None })
+    }
+
+    fn token_driver(condition: usize) -> Driver {
+        Driver::Token { condition, compartments: Vec::new() }
     }
 
     fn between(low: Option<i64>, high: Option<i64>) -> Clause {
@@ -192,11 +227,11 @@ mod tests {
         let order = Order::new(&[], true);
         let clauses = [token(1), token(2), Clause::Any(vec![token(3), token(4)])];
         let frequent = |since| Some(Frequency::Frequent { since });
-        assert_eq!(choose(&clauses, &[frequent(9), frequent(5), frequent(0)], &order), Driver::Token(2));
+        assert_eq!(choose(&clauses, &[frequent(9), frequent(5), frequent(0)], &order), token_driver(1));
         assert_eq!(choose(&clauses, &[frequent(9), frequent(5), Some(Frequency::Rare(3))], &order), Driver::Gather(2));
         assert_eq!(
             choose(&clauses, &[Some(Frequency::Rare(2)), None, Some(Frequency::Rare(3))], &order),
-            Driver::Token(1)
+            token_driver(0)
         );
         assert_eq!(choose(&[], &[], &order), Driver::Page);
         assert!(!needs_frequencies(&clauses[..1], &order));

@@ -1,7 +1,7 @@
 //! The order of a page, and going on from a place in it. Keys are compared, never counted: a page is found as fast at the
 //! end as at the start, and stays right while data change.
 
-use super::condition::Anchor;
+use super::condition::{Anchor, Table};
 use super::sql::Sql;
 use crate::error::{Error, Result};
 use crate::search::page::{Direction, Page, PageValue};
@@ -38,7 +38,7 @@ impl Order {
     }
 
     /// The columns of a page's key, with a comma behind each.
-    pub fn push_columns(&self, sql: &mut Sql, anchor: Anchor) {
+    pub fn push_columns(&self, sql: &mut Sql, anchor: Anchor<'_>) {
         for key in &self.keys {
             if key.by == SortBy::LastUpdated {
                 sql.push("(extract(epoch FROM ");
@@ -57,7 +57,7 @@ impl Order {
     }
 
     /// ` ORDER BY …`, reversed for a page that ends where another begins.
-    pub fn push_order(&self, sql: &mut Sql, anchor: Anchor, direction: Direction) {
+    pub fn push_order(&self, sql: &mut Sql, anchor: Anchor<'_>, direction: Direction) {
         let forward = direction == Direction::Next;
         sql.push(" ORDER BY ");
         for key in &self.keys {
@@ -75,7 +75,7 @@ impl Order {
     }
 
     /// ` AND …`: what lies behind the page's key, or before it.
-    pub fn push_page(&self, sql: &mut Sql, anchor: Anchor, page: &Page) -> Result<()> {
+    pub fn push_page(&self, sql: &mut Sql, anchor: Anchor<'_>, page: &Page) -> Result<()> {
         let (Some((last, values)), true) = (page.key.split_last(), page.key.len() == self.columns()) else {
             return Err(Error::internal("a page's key does not belong to this order"));
         };
@@ -132,10 +132,10 @@ fn is_nullable(key: &SortKey) -> bool {
 }
 
 /// The value that a row is sorted by: of several the smallest, or in a descending order the largest.
-fn push_value(sql: &mut Sql, key: &SortKey, anchor: Anchor) {
+fn push_value(sql: &mut Sql, key: &SortKey, anchor: Anchor<'_>) {
     match &key.by {
-        SortBy::Id => sql.push(anchor.alias).push(".id"),
-        SortBy::LastUpdated => sql.push(anchor.alias).push(".last_updated"),
+        SortBy::Id => push_own(sql, "o.id", ".id", anchor),
+        SortBy::LastUpdated => push_own(sql, "o.last_updated", ".last_updated", anchor),
         SortBy::LeadingDate if key.descending => sql.push(anchor.alias).push(".date"),
         SortBy::LeadingDate => sql.push("nullif(").push(anchor.alias).push(".date, ").bind(NO_DATE).push(")"),
         SortBy::Date(params) => {
@@ -157,19 +157,28 @@ fn push_value(sql: &mut Sql, key: &SortKey, anchor: Anchor) {
     };
 }
 
+/// A column of the resource's own row, which an anchor of another table has to look up.
+fn push_own<'s>(sql: &'s mut Sql, looked_up: &'static str, column: &'static str, anchor: Anchor<'_>) -> &'s mut Sql {
+    if anchor.table == Table::Resource {
+        return sql.push(anchor.alias).push(column);
+    }
+    sql.push("(SELECT ").push(looked_up).push(" FROM resource o WHERE o.key = ").push(anchor.alias);
+    sql.push(".key AND o.compartment = ").push(anchor.alias).push(".compartment)")
+}
+
 fn push_entry<'s>(
     sql: &'s mut Sql,
     column: &'static str,
     table: &'static str,
     params: impl Into<super::sql::Bound>,
-    anchor: Anchor,
+    anchor: Anchor<'_>,
 ) -> &'s mut Sql {
     sql.push("(SELECT ").push(column).push(" FROM ").push(table).push(" t WHERE t.compartment = ");
     sql.push(anchor.alias).push(".compartment AND t.key = ").push(anchor.alias).push(".key AND t.param = ANY(");
     sql.bind(params).push("))")
 }
 
-fn push_equal<'k>(sql: &mut Sql, keys: impl Iterator<Item = (&'k SortKey, &'k PageValue)>, anchor: Anchor) {
+fn push_equal<'k>(sql: &mut Sql, keys: impl Iterator<Item = (&'k SortKey, &'k PageValue)>, anchor: Anchor<'_>) {
     for (key, value) in keys {
         push_value(sql, key, anchor);
         if *value == PageValue::Null {
@@ -183,7 +192,7 @@ fn push_equal<'k>(sql: &mut Sql, keys: impl Iterator<Item = (&'k SortKey, &'k Pa
 }
 
 /// Behind a value in the order, or before it; missing values are behind all others.
-fn push_behind(sql: &mut Sql, key: &SortKey, value: &PageValue, anchor: Anchor, forward: bool) {
+fn push_behind(sql: &mut Sql, key: &SortKey, value: &PageValue, anchor: Anchor<'_>, forward: bool) {
     match (value, forward) {
         (PageValue::Null, true) => {
             sql.push("FALSE");

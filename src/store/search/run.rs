@@ -1,7 +1,7 @@
 //! Running a search: first what others must tell, then where it goes, then one statement for the page.
 
 use super::condition::{LONG_SPAN_US, push_limits};
-use super::driver::{DateRange, Driver, Frequency, choose, date_range, needs_frequencies};
+use super::driver::{DateRange, Driver, Frequency, choose, date_range, inside, needs_frequencies};
 use super::frequency;
 use super::order::Order;
 use super::scope::Scope;
@@ -127,7 +127,7 @@ impl Run<'_> {
         home: String,
         wanted: i64,
     ) -> Result<Vec<Row>> {
-        planned.driver = Driver::Compartments(vec![home.clone()]);
+        planned.driver = inside(planned.conditions, vec![home.clone()]);
         let reader = self.reader;
         let types: Vec<&str> = planned.types.clone();
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&home, &types];
@@ -137,7 +137,7 @@ impl Run<'_> {
         if homes.is_empty() {
             return rows;
         }
-        planned.driver = Driver::Compartments([vec![home], homes].concat());
+        planned.driver = inside(planned.conditions, [vec![home], homes].concat());
         self.page_in(search, planned, wanted).await
     }
 
@@ -154,14 +154,24 @@ impl Run<'_> {
         let driver = match scope {
             Scope::Patient(patient) => {
                 let home = Compartment::of_patient(&patient).as_str().to_owned();
-                Driver::Compartments(self.with_members(home, &types).await?)
+                inside(&conditions, self.with_members(home, &types).await?)
             }
             Scope::Ids(ids) => Driver::Compartments(self.places(&ids).await?),
             Scope::Anywhere => Driver::Planner,
         };
         let planned = Planned { types, conditions: &conditions, order, driver, dates };
-        let sql = statement(&planned)?;
-        let rows = self.query("count", planned.driver.single(), &sql).await?;
+        if let Some((all, repeated)) = statement::count_token(&planned)? {
+            let all = self.number(None, &all).await?;
+            return Ok(match repeated {
+                Some(repeated) => all - self.number(None, &repeated).await?,
+                None => all,
+            });
+        }
+        self.number(planned.driver.single(), &statement(&planned)?).await
+    }
+
+    async fn number(&mut self, at: Option<&str>, sql: &Sql) -> Result<i64> {
+        let rows = self.query("count", at, sql).await?;
         Ok(rows.first().map_or(0, |row| row.get(0)))
     }
 
@@ -282,7 +292,7 @@ impl Driver {
     /// The one compartment that is searched.
     fn single(&self) -> Option<&str> {
         match self {
-            Driver::Compartments(compartments) => match compartments.as_slice() {
+            Driver::Compartments(compartments) | Driver::Token { compartments, .. } => match compartments.as_slice() {
                 [one] => Some(one),
                 _ => None,
             },

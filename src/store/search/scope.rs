@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn subject(patient: &str, home: bool) -> Clause {
-        Clause::Match(Predicate::Reference { token: 1, target: (ResourceType::PATIENT, id(patient)), home })
+        Clause::Match(Predicate::Reference { token: 1, target: (ResourceType::PATIENT, id(patient)), home, only: None })
     }
 
     fn scope(conditions: &[Clause]) -> Scope {

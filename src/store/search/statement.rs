@@ -1,11 +1,11 @@
 //! The statements of a search: one page, a count, the resources that others refer to.
 
-use super::condition::{Anchor, Form, Table, push_clause, push_match, table_of};
-use super::driver::{DateRange, Driver, listable};
+use super::condition::{Anchor, Form, Table, push_clause, push_match, push_system, table_of};
+use super::driver::{DateRange, Driver, driving_token, listable, single_token, type_of_token};
 use super::order::Order;
 use super::sql::Sql;
 use crate::error::{Error, Result};
-use crate::search::clause::{Clause, Predicate};
+use crate::search::clause::{Clause, Predicate, SystemMatch};
 use crate::search::page::{Direction, Page};
 use crate::store::index::NO_DATE;
 
@@ -44,6 +44,27 @@ pub fn count(planned: &Planned<'_>) -> Result<Sql> {
     let mut sql = Sql::new("SELECT count(*)");
     planned.push_from(&mut sql, anchor)?;
     Ok(sql)
+}
+
+/// How many resources have a token, where that is all that is asked: its entries, and those among them that repeat one.
+/// Both are counted in an index.
+pub fn count_token(planned: &Planned<'_>) -> Result<Option<(Sql, Option<Sql>)>> {
+    let ([condition], Driver::Planner) = (planned.conditions, &planned.driver) else { return Ok(None) };
+    let (Some((token, system)), Some(only)) = (driving_token(condition), type_of_token(condition)) else {
+        return Ok(None);
+    };
+    if planned.types != [only.as_str()] {
+        return Ok(None);
+    }
+    let mut all = Sql::new("SELECT count(*) FROM search_token d WHERE d.token = ");
+    all.bind(token);
+    push_system(&mut all, system, "d");
+    if system != SystemMatch::Any {
+        return Ok(Some((all, None)));
+    }
+    let mut repeated = Sql::new("SELECT count(*) FROM search_token d WHERE d.repeated AND d.token = ");
+    repeated.bind(token);
+    Ok(Some((all, Some(repeated))))
 }
 
 /// How many resources match, up to a bound.
@@ -88,15 +109,16 @@ pub fn tokens(planned: &Planned<'_>, params: Vec<i32>, rows: i64) -> Result<Sql>
 }
 
 impl Planned<'_> {
-    fn anchor(&self) -> Anchor {
+    fn anchor(&self) -> Anchor<'_> {
         match &self.driver {
-            Driver::Token(_) => Anchor::token(),
+            Driver::Token { .. } => Anchor::token(),
             Driver::Page | Driver::Gather(_) => Anchor::resource(Form::Fenced),
-            Driver::Compartments(_) | Driver::Planner => Anchor::resource(Form::Exists),
+            Driver::Compartments(compartments) => Anchor::resource(Form::Inside(compartments)),
+            Driver::Planner => Anchor::resource(Form::Exists),
         }
     }
 
-    fn push_from(&self, sql: &mut Sql, anchor: Anchor) -> Result<()> {
+    fn push_from(&self, sql: &mut Sql, anchor: Anchor<'_>) -> Result<()> {
         sql.push(match anchor.table {
             Table::Resource => " FROM resource r WHERE ",
             Table::Token => " FROM search_token d WHERE ",
@@ -104,7 +126,7 @@ impl Planned<'_> {
         self.push_where(sql, anchor)
     }
 
-    fn push_where(&self, sql: &mut Sql, anchor: Anchor) -> Result<()> {
+    fn push_where(&self, sql: &mut Sql, anchor: Anchor<'_>) -> Result<()> {
         if anchor.table == Table::Resource {
             // Rows from before the index have no key, and are found once they are in it.
             sql.push("r.body IS NOT NULL AND r.key IS NOT NULL");
@@ -114,10 +136,18 @@ impl Planned<'_> {
         }
         let mut done = None;
         match &self.driver {
-            Driver::Compartments(compartments) => push_compartments(sql, compartments, anchor),
-            Driver::Token(token) => {
-                sql.push(" AND d.token = ").bind(*token);
-                done = self.conditions.iter().position(|clause| super::driver::single_token(clause) == Some(*token));
+            Driver::Compartments(compartments) => push_compartments(sql, compartments, anchor.alias),
+            Driver::Token { condition, compartments } => {
+                let (token, system) = self.token(*condition)?;
+                sql.push(" AND d.token = ").bind(token);
+                push_system(sql, system, "d");
+                if system == SystemMatch::Any {
+                    sql.push(" AND NOT d.repeated");
+                }
+                if !compartments.is_empty() {
+                    push_compartments(sql, compartments, anchor.alias);
+                }
+                done = Some(*condition);
             }
             Driver::Gather(number) => {
                 let listed = self.conditions.get(*number).and_then(listable);
@@ -134,7 +164,7 @@ impl Planned<'_> {
             sql.push(" AND ");
             push_clause(sql, clause, anchor)?;
         }
-        if anchor.table == Table::Token && !self.types.is_empty() {
+        if anchor.table == Table::Token && !self.types.is_empty() && !self.token_tells_type() {
             sql.push(" AND (SELECT count(*) FROM resource o WHERE o.key = d.key AND o.compartment = d.compartment");
             push_types(sql, &self.types, "o");
             sql.push(") > 0");
@@ -142,8 +172,20 @@ impl Planned<'_> {
         Ok(())
     }
 
+    fn token(&self, condition: usize) -> Result<(i64, SystemMatch)> {
+        let token = self.conditions.get(condition).and_then(driving_token);
+        token.ok_or_else(|| Error::internal("this condition is no token that could drive a search"))
+    }
+
+    /// Whether only resources of the one type searched have the driver's token.
+    fn token_tells_type(&self) -> bool {
+        let Driver::Token { condition, .. } = self.driver else { return false };
+        let only = self.conditions.get(condition).and_then(type_of_token);
+        only.is_some_and(|only| self.types == [only.as_str()])
+    }
+
     /// Bounds on the leading date that the index of the driver can use; the exact condition stands besides.
-    fn push_dates(&self, sql: &mut Sql, anchor: Anchor) {
+    fn push_dates(&self, sql: &mut Sql, anchor: Anchor<'_>) {
         let DateRange { from, to, .. } = self.dates;
         if let Some(from) = from {
             sql.push(" AND ").push(anchor.alias).push(".date >= ").bind(from);
@@ -155,8 +197,9 @@ impl Planned<'_> {
     }
 }
 
-pub fn push_compartments(sql: &mut Sql, compartments: &[String], anchor: Anchor) {
-    sql.push(" AND ").push(anchor.alias).push(".compartment = ");
+/// ` AND alias.compartment = …`.
+pub fn push_compartments(sql: &mut Sql, compartments: &[String], alias: &'static str) {
+    sql.push(" AND ").push(alias).push(".compartment = ");
     match compartments {
         [one] => sql.bind(one.as_str()),
         several => sql.push("ANY(").bind(several.to_vec()).push(")"),
@@ -192,7 +235,7 @@ pub fn push_listed(sql: &mut Sql, predicates: &[&Predicate], types: &[&'static s
             sql.push("SELECT r7.compartment, r7.key FROM resource r7 WHERE r7.body IS NOT NULL");
             push_types(sql, types, "r7");
             sql.push(" AND ");
-            let anchor = Anchor { alias: "r7", table: Table::Resource, form: Form::Exists };
+            let anchor = Anchor { alias: "r7", table: Table::Resource, form: Form::Exists, level: 0 };
             push_clause(sql, &Clause::Match((*predicate).clone()), anchor)?;
         } else {
             sql.push("SELECT t.compartment, t.key FROM ").push(table_of(predicate)?).push(" t WHERE ");
@@ -204,12 +247,12 @@ pub fn push_listed(sql: &mut Sql, predicates: &[&Predicate], types: &[&'static s
 
 /// A token without a condition on its system.
 pub fn plain_token(predicate: &Predicate) -> Option<i64> {
-    super::driver::single_token(&Clause::Match(predicate.clone()))
+    single_token(&Clause::Match(predicate.clone()))
 }
 
 /// The resource of a row: its head as a line of text, and its body behind it. One value, so that the rows of a page go
 /// through the sort without their bodies, and a fan-out of Citus stays one.
-fn push_packed(sql: &mut Sql, anchor: Anchor) {
+fn push_packed(sql: &mut Sql, anchor: Anchor<'_>) {
     sql.push("(SELECT ");
     push_pack(sql);
     sql.push(" FROM resource b WHERE b.compartment = ").push(anchor.alias).push(".compartment AND b.key = ");

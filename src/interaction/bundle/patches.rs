@@ -1,0 +1,75 @@
+//! Patches as entries of a Bundle: a JSON Patch comes in a Binary.
+//!
+//! R4 names FHIRPath Patch for Bundles; JSON Patch in a Binary is how R5 and other servers have it.
+//! <https://hl7.org/fhir/R5/http.html#patch>
+
+use super::super::patch::JSON_PATCH;
+use super::conditional::{Conditionals, is_conditional};
+use crate::error::{Error, Kind, Result};
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::json::Json;
+use crate::fhir::json_patch::Patch;
+use crate::fhir::resource::Resource;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// Levels of JSON in the Binary around a patch, extensions of its meta included.
+const BINARY_DEPTH_MAX: usize = 16;
+
+/// The patch document in an entry's resource.
+pub fn document(text: &[u8], span: Range<usize>) -> Result<Bytes> {
+    let binary = Resource::read(text, span, BINARY_DEPTH_MAX)?;
+    if binary.resource_type() != ResourceType::BINARY {
+        let message =
+            format!("A patch comes in a Binary with the contentType {JSON_PATCH}. Others are not supported yet.");
+        return Err(Error::not_supported(message).at("resourceType"));
+    }
+    let content_type = binary.object().get_str("contentType").unwrap_or_default();
+    let name = content_type.split(';').next().unwrap_or_default().trim();
+    if !name.eq_ignore_ascii_case(JSON_PATCH) {
+        let message = format!("Of patches, only {JSON_PATCH} is read here.");
+        return Err(Error::new(Kind::UnsupportedMediaType, message).at("contentType"));
+    }
+    let mut data = binary.object().get_str("data").unwrap_or_default().to_owned();
+    // FHIR allows space inside base64.
+    data.retain(|c| !c.is_ascii_whitespace());
+    let decoded =
+        STANDARD.decode(data).map_err(|_| Error::invalid("The patch is expected here as base64.").at("data"))?;
+    Ok(Bytes::from(decoded))
+}
+
+/// Notes the conditional references that a patch brings along, each with its first place.
+pub fn note_conditionals(patch: &Patch, place: &str, conditionals: &mut Conditionals) {
+    for (number, name, text) in texts_of(patch) {
+        if name == "reference" && is_conditional(text) {
+            conditionals.entry(text.to_owned()).or_insert_with(|| format!("{place}.patch[{number}].value"));
+        }
+    }
+}
+
+/// Every text that a patch brings along.
+pub fn texts(patch: &Patch) -> HashSet<String> {
+    texts_of(patch).into_iter().map(|(_, _, text)| text.to_owned()).collect()
+}
+
+/// The texts of a patch's values: the operation's number, the member that the text stands in, and the text.
+fn texts_of(patch: &Patch) -> Vec<(usize, &str, &str)> {
+    let mut texts = Vec::new();
+    for (number, path, value) in patch.values() {
+        let member = path.tokens().last().map_or("", |token| token.as_str());
+        collect(value, member, &mut |member, text| texts.push((number, member, text)));
+    }
+    texts
+}
+
+fn collect<'p>(value: &'p Json, member: &'p str, found: &mut impl FnMut(&'p str, &'p str)) {
+    match value {
+        Json::String(text) => found(member, text),
+        Json::Array(items) => items.iter().for_each(|item| collect(item, member, found)),
+        Json::Object(object) => object.iter().for_each(|(name, value)| collect(value, name, found)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
