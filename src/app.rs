@@ -48,7 +48,7 @@ impl Engine {
         let own_base = settings.base_url.as_ref().map(|base| base.as_str().to_owned());
         let context = Context { store, limits, minter: Minter::default(), parameters: Parameters::new(), own_base };
         let context = Arc::new(context);
-        context.parameters.sync(&context.store).await?;
+        context.parameters.open(&context.store).await?;
         let care = tokio::spawn(background::keep_parameters(Arc::clone(&context)));
         Ok(Engine { context, database, care })
     }

@@ -1,14 +1,15 @@
 -- Custom search parameters and the jobs that fill the index. Ordinary tables, on Citus of the coordinator, like
 -- `dictionary`: small, and none must be atomic with a clinical write. docs/DATA.md explains each table.
 
--- How far the index is for each active SearchParameter resource. What it means is in the resource; a row that is missing
--- is made again, and its job with it.
+-- How far the index is for each active SearchParameter resource. The resource says what it means; a row that is missing is
+-- made again, and its job with it. The definition is a copy of the resource, for a start while a worker is down.
 CREATE TABLE search_parameter (
-    id       text COLLATE "C" PRIMARY KEY,
-    hash     bigint           NOT NULL,
-    made     timestamptz      NOT NULL,
-    job      bigint,
-    complete boolean          NOT NULL DEFAULT false
+    id         text COLLATE "C" PRIMARY KEY,
+    hash       bigint           NOT NULL,
+    definition bytea            NOT NULL,
+    made       timestamptz      NOT NULL,
+    job        bigint,
+    complete   boolean          NOT NULL DEFAULT false
 );
 
 -- Jobs that write index rows again, in the order of their numbers, one at a time. The place is the last resource done.

@@ -9,10 +9,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Never ends.
 pub async fn keep(context: Arc<Context>) {
+    let mut failed = false;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        if let Err(error) = context.parameters.sync(&context.store).await {
+        let answer = context.parameters.sync(&context.store).await;
+        // Told once, not every few seconds as long as a part of the database is down.
+        if let Some(error) = answer.as_ref().err().filter(|_| !failed) {
             tracing::warn!(cause = error.cause.as_deref(), "could not read the search parameters");
         }
+        failed = answer.is_err();
     }
 }

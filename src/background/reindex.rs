@@ -22,14 +22,15 @@ const TELL_EVERY: Duration = Duration::from_secs(30);
 
 /// Never ends.
 pub async fn keep(context: Arc<Context>) {
-    let mut looked: Option<Instant> = None;
+    let (mut looked, mut failed) = (None, false);
     loop {
-        if let Err(error) = step(&context, &mut looked).await {
-            tracing::warn!(
-                cause = error.cause.as_deref(),
-                message = error.message,
-                "reindexing stopped, to go on soon"
-            );
+        let answer = step(&context, &mut looked).await;
+        // Told once, not every few seconds as long as a part of the database is down.
+        if let Some(error) = answer.as_ref().err().filter(|_| !failed) {
+            tracing::warn!(cause = error.cause.as_deref(), "reindexing cannot go on now, and is tried again");
+        }
+        failed = answer.is_err();
+        if failed {
             tokio::time::sleep(REST).await;
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -4,7 +4,7 @@
 //! (docs/decisions/0009-custom-search-parameters.md).
 
 use crate::auth::{self, Grant};
-use crate::error::{Error, Result};
+use crate::error::{Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::fhir::invalid::Invalid;
@@ -83,13 +83,19 @@ pub struct Parameters {
 #[derive(Default)]
 struct Looking {
     versions: Option<TypeVersions>,
-    /// As they were read, each with the hash of what is indexed.
-    custom: Vec<(Custom, i64)>,
+    custom: Vec<Read>,
     /// What a write that is under way may still use.
     former: Vec<Weak<Known>>,
     /// The time whose search parameters every write of this server uses.
     synced: Option<DateTime<Utc>>,
-    entered: bool,
+}
+
+/// A SearchParameter resource that adds something, as it was read.
+struct Read {
+    custom: Custom,
+    /// Of what is indexed.
+    hash: i64,
+    body: Vec<u8>,
 }
 
 impl Parameters {
@@ -108,15 +114,27 @@ impl Parameters {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The first look, before anything is written.
+    pub async fn open(&self, store: &Store) -> Result<()> {
+        // What is added from now on waits for this server.
+        store.enter_server(self.server).await?;
+        let noted = read_all(store.parameter_copies().await?).await;
+        let definitions = noted.iter().map(|read| read.custom.clone()).collect();
+        self.install(definitions, &mut self.looking.lock().await.former);
+        match self.sync(store).await {
+            // A part of the database is down. What is answered is known, and what is added waits.
+            Err(error) if matches!(error.kind, Kind::Busy { .. }) => {
+                tracing::warn!(cause = error.cause.as_deref(), "could not read the search parameters");
+                Ok(())
+            }
+            answer => answer,
+        }
+    }
+
     /// Looks what has changed, and tells the others. A step that may be repeated at any time.
     pub async fn sync(&self, store: &Store) -> Result<()> {
         let mut looking = self.looking.lock().await;
         let grant = auth::without_accounts();
-        if !looking.entered {
-            // Before the first look: what is added after it must wait for this server.
-            store.enter_server(self.server).await?;
-            looking.entered = true;
-        }
         // What was noted in the first round is known since before the second.
         for _ in 0..2 {
             let looked = self.look(store, &grant, &mut looking).await;
@@ -152,12 +170,12 @@ impl Parameters {
         let (time, states) = store.parameter_states().await?;
         let versions = store.parameter_versions().await?;
         if looking.versions != Some(versions) {
-            looking.custom = read_all(store, grant).await?;
+            looking.custom = read_all(store.parameter_bodies(grant).await?).await;
             looking.versions = Some(versions);
         }
         let noted = note(store, &looking.custom, &states).await?;
         let states: HashMap<&str, &ParameterState> = states.iter().map(|state| (state.id.as_str(), state)).collect();
-        let with_state = |(custom, hash): &(Custom, i64)| {
+        let with_state = |Read { custom, hash, .. }: &Read| {
             let state = states.get(custom.id.as_str()).filter(|state| state.hash == *hash);
             let definition = CustomDefinition { unfinished: unfinished(state.copied()), ..custom.definition.clone() };
             Custom { definition, ..custom.clone() }
@@ -199,44 +217,43 @@ fn unfinished(state: Option<&ParameterState>) -> Option<u8> {
     (!state.complete).then_some(u8::try_from(percent.clamp(0, 99)).unwrap_or_default())
 }
 
-/// What all SearchParameter resources add. Those that cannot be used are left out: they were stored before this server
+/// What SearchParameter resources add. Those that cannot be used are left out: they were stored before this server
 /// checked them, or two that exclude each other were stored at once.
-async fn read_all(store: &Store, grant: &Grant) -> Result<Vec<(Custom, i64)>> {
+async fn read_all(bodies: Vec<(Id, Vec<u8>)>) -> Vec<Read> {
     let mut all = Vec::new();
-    for (number, (id, body)) in store.parameter_bodies(grant).await?.into_iter().enumerate() {
+    for (number, (id, body)) in bodies.into_iter().enumerate() {
         if number % super::write::BUILDS_BETWEEN_YIELDS == 0 {
             tokio::task::yield_now().await;
         }
-        let resource = Resource::read(&body, 0..body.len(), usize::MAX).map_err(Error::internal)?;
-        match custom::read(&resource) {
-            Ok(definition) => all.extend(definition.map(|definition| Custom { id, definition })),
+        match Resource::read(&body, 0..body.len(), usize::MAX).and_then(|resource| custom::read(&resource)) {
+            Ok(definition) => all.extend(definition.map(|definition| (Custom { id, definition }, body))),
             Err(fault) => tracing::warn!(fault = %fault, "an active SearchParameter is not used"),
         }
     }
     // Ids that servers make grow with time: the older one stays.
-    all.sort_unstable_by(|one, other| one.id.as_str().cmp(other.id.as_str()));
-    let definitions: Vec<_> = all.iter().map(|custom| custom.definition.clone()).collect();
+    all.sort_unstable_by(|(one, _), (other, _)| one.id.as_str().cmp(other.id.as_str()));
+    let definitions: Vec<_> = all.iter().map(|(custom, _)| custom.definition.clone()).collect();
     let (registry, faults) = Registry::standard().with_custom(&definitions);
     for (_, fault) in &faults {
         tracing::warn!(fault = %fault, "an active SearchParameter is not used");
     }
     let is_used = |position: &usize| !faults.iter().any(|(faulty, _)| faulty == position);
-    let hashed = |custom: Custom| (registry.index_hash(&custom.definition), custom);
-    let used = all.into_iter().enumerate().filter(|(position, _)| is_used(position)).map(|(_, custom)| hashed(custom));
-    Ok(used.map(|(hash, custom)| (custom, hash)).collect())
+    let hashed =
+        |(custom, body): (Custom, Vec<u8>)| Read { hash: registry.index_hash(&custom.definition), custom, body };
+    all.into_iter().enumerate().filter(|(position, _)| is_used(position)).map(|(_, one)| hashed(one)).collect()
 }
 
 /// Notes what is new and forgets what is gone. The states were read first, so that the resources are at least as new.
-async fn note(store: &Store, custom: &[(Custom, i64)], states: &[ParameterState]) -> Result<bool> {
+async fn note(store: &Store, all: &[Read], states: &[ParameterState]) -> Result<bool> {
     let mut noted = false;
-    for (custom, hash) in custom {
+    for Read { custom, hash, body } in all {
         let state = states.iter().find(|state| state.id == custom.id.as_str());
         if state.is_none_or(|state| state.hash != *hash) {
-            store.note_parameter(custom.id.as_str(), *hash, state.map(|state| state.hash)).await?;
+            store.note_parameter(custom.id.as_str(), *hash, state.map(|state| state.hash), body).await?;
             noted = true;
         }
     }
-    for state in states.iter().filter(|state| !custom.iter().any(|(custom, _)| custom.id.as_str() == state.id)) {
+    for state in states.iter().filter(|state| !all.iter().any(|read| read.custom.id.as_str() == state.id)) {
         store.forget_parameter(state).await?;
     }
     Ok(noted)

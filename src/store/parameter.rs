@@ -5,18 +5,22 @@ use super::Store;
 use super::node::Parameters;
 use super::sqlstate::Failure;
 use super::statement::{
-    DOUBT_PARAMETERS, ENTER_SERVER, FORGET_PARAMETER, LEAVE_SERVER, NOTE_PARAMETER, PARAMETER_BODIES, PARAMETER_STATES,
-    PARAMETER_VERSIONS, REPORT_SERVER, SERVERS_BEHIND, Statement,
+    DOUBT_PARAMETERS, ENTER_SERVER, FORGET_PARAMETER, LEAVE_SERVER, NOTE_PARAMETER, PARAMETER_BODIES, PARAMETER_COPIES,
+    PARAMETER_STATES, PARAMETER_VERSIONS, REPORT_SERVER, SERVERS_BEHIND, Statement,
 };
 use crate::auth::{Filter, Grant};
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use chrono::{DateTime, Utc};
+use std::time::Duration;
 use tokio_postgres::Row;
 
 /// More SearchParameter resources than this are not looked at (resources). R4's own are 1,400.
 const RESOURCES_MAX: i64 = 100_000;
+
+/// How long work that nobody waits for waits for all shards.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How far the index is for one custom search parameter.
 #[derive(Debug, Clone)]
@@ -55,7 +59,7 @@ impl Store {
     }
 
     pub async fn parameter_versions(&self) -> Result<TypeVersions> {
-        let rows = self.on_coordinator(PARAMETER_VERSIONS, &[&ResourceType::SEARCH_PARAMETER.as_str()]).await?;
+        let rows = self.on_all_shards(PARAMETER_VERSIONS, &[&ResourceType::SEARCH_PARAMETER.as_str()]).await?;
         let row = rows.first().ok_or_else(|| Error::internal("a count has no row"))?;
         Ok((row.get("resources"), row.get("versions")))
     }
@@ -64,7 +68,7 @@ impl Store {
     pub async fn parameter_bodies(&self, grant: &Grant) -> Result<Vec<(Id, Vec<u8>)>> {
         let Filter::Everything = grant.filter();
         let parameters: Parameters = &[&ResourceType::SEARCH_PARAMETER.as_str(), &RESOURCES_MAX];
-        let rows = self.on_coordinator(PARAMETER_BODIES, parameters).await?;
+        let rows = self.on_all_shards(PARAMETER_BODIES, parameters).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             let id = Id::parse(row.get("id")).map_err(Error::internal)?;
@@ -73,9 +77,16 @@ impl Store {
         Ok(found)
     }
 
+    /// The ids and bodies of the custom search parameters that are noted: all that are answered are among them.
+    pub async fn parameter_copies(&self) -> Result<Vec<(Id, Vec<u8>)>> {
+        let rows = self.on_coordinator(PARAMETER_COPIES, &[]).await?;
+        let copy = |row: &Row| Ok((Id::parse(row.get("id")).map_err(Error::internal)?, row.get("definition")));
+        rows.iter().map(copy).collect()
+    }
+
     /// Notes a search parameter that is new, or whose expression is; `before`: the hash that it is noted with.
-    pub async fn note_parameter(&self, id: &str, hash: i64, before: Option<i64>) -> Result<()> {
-        self.on_coordinator(NOTE_PARAMETER, &[&id, &hash, &before]).await.map(drop)
+    pub async fn note_parameter(&self, id: &str, hash: i64, before: Option<i64>, body: &[u8]) -> Result<()> {
+        self.on_coordinator(NOTE_PARAMETER, &[&id, &hash, &before, &body]).await.map(drop)
     }
 
     pub async fn forget_parameter(&self, state: &ParameterState) -> Result<()> {
@@ -110,5 +121,31 @@ impl Store {
     pub(super) async fn on_coordinator(&self, statement: Statement, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
         connection.query(statement, parameters).await.map_err(Failure::into_error)
+    }
+
+    /// Runs a statement that asks every shard, for work that nobody waits for.
+    pub(super) async fn on_all_shards(&self, statement: Statement, parameters: Parameters<'_>) -> Result<Vec<Row>> {
+        let rows = self.on_all_shards_within(PATIENCE, statement, parameters).await?;
+        rows.ok_or_else(|| Error::busy(1).caused_by("a part of the database does not answer"))
+    }
+
+    /// `None`: it took longer. Not under the node's deadline, which would take the coordinator for broken and leave it
+    /// alone for a while: a worker that is frozen must not cost others their answers.
+    pub(super) async fn on_all_shards_within(
+        &self,
+        patience: Duration,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Option<Vec<Row>>> {
+        let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
+        connection.hold();
+        match tokio::time::timeout(patience, connection.query_unbounded(statement, parameters)).await {
+            Ok(rows) => {
+                let rows = rows.map_err(Failure::into_error)?;
+                connection.release();
+                Ok(Some(rows))
+            }
+            Err(_) => Ok(None),
+        }
     }
 }

@@ -72,28 +72,20 @@ impl Store {
         let time = after.map_or(DateTime::UNIX_EPOCH, |after| after.last_updated);
         let (compartment, id) = after.map_or(("", ""), |after| (after.compartment.as_str(), after.id.as_str()));
         let parameters: Parameters = &[&resource_type.as_str(), &time, &compartment, &id, &count];
-        listed(&self.on_coordinator(LIST_FOR_INDEX, parameters).await?)
+        listed(&self.on_all_shards(LIST_FOR_INDEX, parameters).await?)
     }
 
     /// Resources that were stored before there was an index.
     pub async fn list_unindexed(&self, grant: &Grant, count: i64) -> Result<Vec<Listed>> {
         let Filter::Everything = grant.filter();
-        listed(&self.on_coordinator(LIST_UNINDEXED, &[&count]).await?)
+        listed(&self.on_all_shards(LIST_UNINDEXED, &[&count]).await?)
     }
 
     /// How many resources of these types there are, or of all that have no key; `None` when counting took too long.
     pub async fn count_for_index(&self, types: &[&str], unindexed: bool) -> Result<Option<i64>> {
-        let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
-        // Not under the node's deadline: it would take the node for broken.
-        connection.hold();
         let (statement, parameters): (Statement, Parameters<'_>) =
             if unindexed { (COUNT_UNINDEXED, &[]) } else { (COUNT_FOR_INDEX, &[&types]) };
-        let Ok(counted) = tokio::time::timeout(COUNT_PATIENCE, connection.query_unbounded(statement, parameters)).await
-        else {
-            return Ok(None);
-        };
-        let rows = counted.map_err(Failure::into_error)?;
-        connection.release();
+        let rows = self.on_all_shards_within(COUNT_PATIENCE, statement, parameters).await?.unwrap_or_default();
         Ok(rows.first().map(|row| row.get("resources")))
     }
 

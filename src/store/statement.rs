@@ -63,6 +63,7 @@ statements! {
     /// Those that ask ordinary tables, on Citus of the coordinator.
     ON_COORDINATOR:
     PARAMETER_STATES = "parameter/states";
+    PARAMETER_COPIES = "parameter/copies";
     NOTE_PARAMETER = "parameter/note";
     FORGET_PARAMETER = "parameter/forget";
     DOUBT_PARAMETERS = "parameter/doubt";
