@@ -43,6 +43,7 @@ impl Engine {
             page_count_default: settings.page_count_default,
             page_count_max: settings.page_count_max,
             included_max: settings.included_max,
+            conditional_deletes_max: settings.conditional_deletes_max,
             explain: settings.explain,
         };
         let own_base = settings.base_url.as_ref().map(|base| base.as_str().to_owned());

@@ -58,6 +58,8 @@ pub struct Settings {
     pub page_count_max: u32,
     /// Resources that go along with a page by `_include` and `_revinclude`.
     pub included_max: usize,
+    /// Resources that one conditional delete may delete.
+    pub conditional_deletes_max: usize,
     /// Whether `_explain` is answered.
     pub explain: bool,
 
@@ -242,6 +244,7 @@ impl Reader<'_> {
             page_count_default: self.number("BRASA_PAGE_COUNT_DEFAULT")?,
             page_count_max: self.number("BRASA_PAGE_COUNT_MAX")?,
             included_max: self.number("BRASA_INCLUDED_MAX")?,
+            conditional_deletes_max: self.number("BRASA_CONDITIONAL_DELETES_MAX")?,
             explain: self.text("BRASA_EXPLAIN", Switch::parse)? == Switch::On,
             log: self.text("BRASA_LOG", read_log_filter)?,
             log_format: self.text("BRASA_LOG_FORMAT", LogFormat::parse)?,

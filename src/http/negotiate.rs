@@ -36,7 +36,7 @@ fn accepts_json(range: &str) -> bool {
 pub fn check_content_type(interaction: &Interaction, content_type: Option<&str>) -> Result<()> {
     let refused = |message: &str| Err(Error::new(Kind::UnsupportedMediaType, message).at("http.content-type"));
     let (names, read) = match interaction {
-        Interaction::Patch(..) => (&[JSON_PATCH][..], JSON_PATCH),
+        Interaction::Patch(..) | Interaction::ConditionalPatch(_) => (&[JSON_PATCH][..], JSON_PATCH),
         _ => (JSON_NAMES, "application/fhir+json"),
     };
     let Some(content_type) = content_type else {

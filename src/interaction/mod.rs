@@ -2,6 +2,7 @@
 
 mod bundle;
 mod capabilities;
+mod conditional;
 mod create;
 mod delete;
 mod history;
@@ -29,6 +30,7 @@ use crate::search::extract::extract;
 use crate::search::registry::Registry;
 use crate::store::Store;
 use crate::validate;
+use conditional::Criterion;
 use mint::Minter;
 use parameters::Parameters;
 use request::Request;
@@ -74,6 +76,8 @@ pub struct Limits {
     pub page_count_max: u32,
     /// Resources that go along with a page.
     pub included_max: usize,
+    /// Resources that one conditional delete may delete.
+    pub conditional_deletes_max: usize,
     /// Whether `_explain` is answered.
     pub explain: bool,
 }
@@ -115,6 +119,18 @@ async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Op
         }
         Interaction::Patch(resource_type, id) => {
             patch::answer(context, grant, request, *resource_type, id, receipt).await
+        }
+        Interaction::ConditionalUpdate(resource_type) => {
+            let criterion = Criterion::of_query(*resource_type, request)?;
+            conditional::update(context, grant, request, &criterion, receipt).await
+        }
+        Interaction::ConditionalPatch(resource_type) => {
+            let criterion = Criterion::of_query(*resource_type, request)?;
+            conditional::patch(context, grant, request, &criterion, receipt).await
+        }
+        Interaction::ConditionalDelete(resource_type) => {
+            let criterion = Criterion::of_query(*resource_type, request)?;
+            conditional::delete(context, grant, request, &criterion).await
         }
         Interaction::Delete(resource_type, id) => delete::answer(context, grant, request, *resource_type, id).await,
         Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,

@@ -119,17 +119,6 @@ impl Conditions {
         let since = self.if_modified_since.as_deref().and_then(read_since);
         since.is_some_and(|since| last_updated.trunc_subsecs(0) <= since)
     }
-
-    /// Refuses what arrives with search: the seam where conditional creates go.
-    pub fn refuse_if_none_exist(&self) -> Result<()> {
-        match &self.if_none_exist {
-            None => Ok(()),
-            Some(_) => {
-                Err(Error::not_supported("Conditional create is not supported yet; create without If-None-Exist.")
-                    .at("http.if-none-exist"))
-            }
-        }
-    }
 }
 
 /// HTTP's date in a header, FHIR's instant in an entry.

@@ -6,7 +6,7 @@ use crate::store::Stored;
 use chrono::{DateTime, Utc};
 
 /// The answer to one request.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Response {
     pub status: u16,
     /// JSON, as stored or freshly written.

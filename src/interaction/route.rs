@@ -19,6 +19,10 @@ pub enum Interaction {
     Update(ResourceType, Id),
     Patch(ResourceType, Id),
     Delete(ResourceType, Id),
+    /// Of what meets the address's query.
+    ConditionalUpdate(ResourceType),
+    ConditionalPatch(ResourceType),
+    ConditionalDelete(ResourceType),
     History(HistoryScope),
     Search(Scope),
     /// A transaction or a batch: the Bundle says which.
@@ -48,6 +52,9 @@ impl Interaction {
             Interaction::Update(..) => "update",
             Interaction::Patch(..) => "patch",
             Interaction::Delete(..) => "delete",
+            Interaction::ConditionalUpdate(_) => "conditional-update",
+            Interaction::ConditionalPatch(_) => "conditional-patch",
+            Interaction::ConditionalDelete(_) => "conditional-delete",
             Interaction::History(HistoryScope::Instance(..)) => "history-instance",
             Interaction::History(HistoryScope::Type(_)) => "history-type",
             Interaction::History(HistoryScope::System) => "history-system",
@@ -60,11 +67,26 @@ impl Interaction {
         }
     }
 
+    /// Whether it is about a resource, or a patch, in the body.
+    pub fn needs_resource(&self) -> bool {
+        matches!(
+            self,
+            Interaction::Create(_)
+                | Interaction::Update(..)
+                | Interaction::Patch(..)
+                | Interaction::ConditionalUpdate(_)
+                | Interaction::ConditionalPatch(_)
+        )
+    }
+
     pub fn resource_type(&self) -> Option<ResourceType> {
         match self {
             Interaction::Read(resource_type, _)
             | Interaction::Vread(resource_type, ..)
             | Interaction::Create(resource_type)
+            | Interaction::ConditionalUpdate(resource_type)
+            | Interaction::ConditionalPatch(resource_type)
+            | Interaction::ConditionalDelete(resource_type)
             | Interaction::Update(resource_type, _)
             | Interaction::Patch(resource_type, _)
             | Interaction::Delete(resource_type, _)
@@ -109,9 +131,9 @@ fn of_type(method: Method, resource_type: ResourceType, rest: &[&str], query: &s
         ([], Method::Get | Method::Head) | (["_search"], Method::Post) => {
             Ok(Interaction::Search(Scope::Type(resource_type)))
         }
-        ([], Method::Put) if !query.is_empty() => Err(not_yet("Conditional update")),
-        ([], Method::Delete) if !query.is_empty() => Err(not_yet("Conditional delete")),
-        ([], Method::Patch) if !query.is_empty() => Err(not_yet("Conditional patch")),
+        ([], Method::Put) if !query.is_empty() => Ok(Interaction::ConditionalUpdate(resource_type)),
+        ([], Method::Delete) if !query.is_empty() => Ok(Interaction::ConditionalDelete(resource_type)),
+        ([], Method::Patch) if !query.is_empty() => Ok(Interaction::ConditionalPatch(resource_type)),
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::Type(resource_type))),
         ([] | ["_history" | "_search"], _) => Err(not_allowed(method)),
         ([operation], _) if operation.starts_with('$') => {
@@ -237,10 +259,8 @@ mod tests {
             (Method::Post, "Patient/1", "", 405),
             (Method::Put, "Patient", "", 405),
             (Method::Delete, "metadata", "", 405),
-            (Method::Put, "Patient", "identifier=1", 400),
             (Method::Put, "Patient/1/Observation", "", 405),
             (Method::Get, "Patient/1/Observation/_search", "", 405),
-            (Method::Patch, "Patient", "identifier=1", 400),
             (Method::Patch, "Patient", "", 405),
             (Method::Patch, "Binary/1", "", 405),
             (Method::Get, "Patient/1/$everything", "", 400),

@@ -445,7 +445,7 @@ fn must_stand(resource_type: ResourceType, current: Option<&Stored>) -> Result<(
 }
 
 /// Whether the write may happen to what is there now. A deleted resource counts as absent.
-fn check(precondition: Precondition, current: Option<&Stored>) -> Result<()> {
+pub fn check(precondition: Precondition, current: Option<&Stored>) -> Result<()> {
     let current = current.filter(|current| current.body.is_some());
     let (holds, header) = match precondition {
         Precondition::None => return Ok(()),

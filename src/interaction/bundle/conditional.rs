@@ -1,11 +1,12 @@
 //! Conditional references: `Practitioner?identifier=…`, each resolved once per Bundle. <https://hl7.org/fhir/R4/http.html#trules>
 
 use super::super::request::form_urlencoded;
-use super::links::Links;
+use super::super::{Context, search};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::fhir::reference::Target;
+use crate::search::clause::Clause;
 use crate::store::{Identifier, Reader};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -39,6 +40,14 @@ impl Own {
         self.touched.entry(resource_type).or_default().insert(id.clone());
     }
 
+    fn count_touched(&self, resource_type: ResourceType) -> usize {
+        self.touched.get(&resource_type).map_or(0, HashSet::len)
+    }
+
+    fn touches(&self, resource_type: ResourceType, id: &Id) -> bool {
+        self.touched.get(&resource_type).is_some_and(|touched| touched.contains(id))
+    }
+
     fn find(&self, resource_type: ResourceType, system: Option<&str>, value: &str) -> HashSet<Id> {
         let known = self.written.get(&(resource_type, value.to_owned())).into_iter().flatten();
         known.filter(|(own, _)| system.is_none_or(|system| system == own)).map(|(_, id)| id.clone()).collect()
@@ -50,78 +59,92 @@ pub fn is_conditional(text: &str) -> bool {
     matches!(Target::parse(text, None), Target::Conditional { .. })
 }
 
-/// Resolves each reference and notes what it found. None or several found fails the whole transaction.
-pub async fn resolve(reader: Reader<'_>, conditionals: &Conditionals, own: &Own, links: &mut Links) -> Result<()> {
+/// What a conditional reference finds: its text, and the resource.
+pub type Found = (String, ResourceType, Id);
+
+/// What conditional references are resolved against.
+pub struct Searching<'a> {
+    pub context: &'a Context,
+    pub reader: Reader<'a>,
+    pub base: &'a str,
+    pub own: &'a Own,
+    /// Ids of the Bundle's own resources that meet conditions.
+    pub matching: &'a (dyn Fn(ResourceType, &[Clause]) -> Result<Vec<Id>> + Sync),
+}
+
+/// Resolves each reference. None or several found fails the whole transaction.
+pub async fn resolve(searching: &Searching<'_>, conditionals: &Conditionals) -> Result<Vec<Found>> {
     let mut waiting = conditionals.iter();
     let mut running = FuturesUnordered::new();
+    let mut all = Vec::with_capacity(conditionals.len());
     loop {
         while running.len() < SEARCHES_AT_ONCE
             && let Some((text, place)) = waiting.next()
         {
-            running.push(resolve_one(reader, own, text, place));
+            running.push(async move { searching.resolve_one(text).await.map_err(|error| error.at(place)) });
         }
         let Some(found) = running.next().await else { break };
-        let (text, resource_type, id) = found?;
-        links.add_found(text, resource_type, id);
+        all.push(found?);
     }
-    Ok(())
+    Ok(all)
 }
 
-async fn resolve_one<'t>(
-    reader: Reader<'_>,
-    own: &Own,
-    text: &'t str,
-    place: &str,
-) -> Result<(&'t str, ResourceType, Id)> {
-    let found = search(reader, own, text).await.map_err(|error| error.at(place))?;
-    Ok((text, found.0, found.1))
-}
-
-async fn search(reader: Reader<'_>, own: &Own, text: &str) -> Result<(ResourceType, Id)> {
-    let Target::Conditional { resource_type, query } = Target::parse(text, None) else {
-        return Err(Error::internal("a reference was taken for a conditional one"));
-    };
-    let (system, value) = identifier(resource_type, query)?;
-    let mut found = own.find(resource_type, system.as_deref(), &value);
-    let touched = own.touched.get(&resource_type);
-    let count_max = i64::try_from(touched.map_or(0, HashSet::len)).map_err(Error::internal)?.saturating_add(2);
-    let stored = reader.find_identifier(resource_type, system.as_deref(), &value, count_max).await?;
-    found.extend(stored.into_iter().filter(|id| !touched.is_some_and(|touched| touched.contains(id))));
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (Some(id), None) => Ok((resource_type, id)),
-        (None, _) => Err(Error::new(
-            Kind::PreconditionFailed,
-            format!(
+impl Searching<'_> {
+    async fn resolve_one(&self, text: &str) -> Result<Found> {
+        let Target::Conditional { resource_type, query } = Target::parse(text, None) else {
+            return Err(Error::internal("a reference was taken for a conditional one"));
+        };
+        let parameters = form_urlencoded(query)?;
+        let found = match identifier(resource_type, &parameters) {
+            Some((system, value)) => self.by_identifier(resource_type, system.as_deref(), value).await?,
+            None => self.by_criterion(resource_type, &parameters).await?,
+        };
+        let mut found = found.into_iter();
+        let message = match (found.next(), found.next()) {
+            (Some(id), None) => return Ok((text.to_owned(), resource_type, id)),
+            (None, _) => format!(
                 "This conditional reference finds no {resource_type}. Create it first, or in an entry of this Bundle."
             ),
-        )),
-        (Some(_), Some(_)) => Err(Error::new(
-            Kind::PreconditionFailed,
-            format!("This conditional reference finds several {resource_type} resources; it must find exactly one."),
-        )),
+            (Some(_), Some(_)) => {
+                format!("This conditional reference finds several {resource_type} resources; it must find exactly one.")
+            }
+        };
+        Err(Error::new(Kind::PreconditionFailed, message))
+    }
+
+    async fn by_identifier(
+        &self,
+        resource_type: ResourceType,
+        system: Option<&str>,
+        value: &str,
+    ) -> Result<HashSet<Id>> {
+        let mut found = self.own.find(resource_type, system, value);
+        let count = i64::try_from(self.own.count_touched(resource_type)).map_err(Error::internal)?.saturating_add(2);
+        let stored = self.reader.find_identifier(resource_type, system, value, count).await?;
+        found.extend(stored.into_iter().filter(|id| !self.own.touches(resource_type, id)));
+        Ok(found)
+    }
+
+    async fn by_criterion(&self, resource_type: ResourceType, parameters: &[(String, String)]) -> Result<HashSet<Id>> {
+        let count = self.own.count_touched(resource_type).saturating_add(2);
+        let (conditions, stored) =
+            search::find_with(self.context, self.reader, resource_type, parameters, self.base, count).await?;
+        let stored = stored.into_iter().map(|stored| stored.id);
+        let mut found: HashSet<Id> = stored.filter(|id| !self.own.touches(resource_type, id)).collect();
+        found.extend((self.matching)(resource_type, &conditions)?);
+        Ok(found)
     }
 }
 
-/// The one criterion that is understood until search arrives: `identifier=[system|]value`.
-fn identifier(resource_type: ResourceType, query: &str) -> Result<(Option<String>, String)> {
-    let parameters = form_urlencoded(query)?;
-    let [(name, token)] = parameters.as_slice() else {
-        return Err(Error::not_supported("A conditional reference has one parameter, identifier."));
-    };
-    if name != "identifier" || !Identifier::is_kept_for(resource_type) {
-        let message = format!(
-            "A conditional reference to {resource_type} by {name} is not supported yet. \
-            Supported is identifier, for Patient and for types outside every patient's compartment."
-        );
-        return Err(Error::not_supported(message));
+/// `identifier=[system|]value` of a type whose identifiers have a table of their own: two single-shard queries find it.
+fn identifier(resource_type: ResourceType, parameters: &[(String, String)]) -> Option<(Option<String>, &str)> {
+    let [(name, token)] = parameters else { return None };
+    if name != "identifier" || !Identifier::is_kept_for(resource_type) || token.contains(['\\', ',']) {
+        return None;
     }
     let (system, value) = match token.split_once('|') {
         Some((system, value)) => (Some(system.to_owned()), value),
         None => (None, token.as_str()),
     };
-    if value.is_empty() {
-        return Err(Error::invalid("A conditional reference by identifier names a value."));
-    }
-    Ok((system, value.to_owned()))
+    (!value.is_empty()).then_some((system, value))
 }

@@ -6,6 +6,7 @@ mod links;
 mod patches;
 mod plan;
 mod rewrite;
+mod settle;
 mod transaction;
 
 use super::Context;
@@ -60,11 +61,13 @@ pub fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
         return Err(Error::invalid(message).at("request.url"));
     }
     let body = match (&interaction, &entry.resource) {
-        (Interaction::Create(_) | Interaction::Update(..), Some(span)) => outer.body.slice(span.clone()),
-        (Interaction::Patch(..), Some(span)) => {
+        (Interaction::Create(_) | Interaction::Update(..) | Interaction::ConditionalUpdate(_), Some(span)) => {
+            outer.body.slice(span.clone())
+        }
+        (Interaction::Patch(..) | Interaction::ConditionalPatch(_), Some(span)) => {
             patches::document(&outer.body, span.clone()).map_err(|error| error.within("resource"))?
         }
-        (Interaction::Create(_) | Interaction::Update(..) | Interaction::Patch(..), None) => {
+        (interaction, None) if interaction.needs_resource() => {
             return Err(Error::invalid("This request needs a resource.").at("resource"));
         }
         _ => bytes::Bytes::new(),

@@ -1,13 +1,16 @@
 //! Planning a transaction: what each entry does, what it will be called, and where it will live.
 
+use super::super::conditional::Criterion;
 use super::super::request::Request;
+use super::super::response::Response;
 use super::super::route::Interaction;
 use super::super::write::{BUILDS_BETWEEN_YIELDS, Change, Intent};
 use super::super::{Context, Limits, patch, update};
-use super::conditional::{self, Conditionals, Own, is_conditional};
+use super::conditional::{self, Conditionals, Own, Searching, is_conditional};
 use super::links::Links;
 use super::patches;
 use super::rewrite::{each_reference, path_to_reference, rewrite};
+use super::settle::criterion;
 use super::{asks_for_head, entry_request};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::bundle::{Bundle, Entry};
@@ -15,6 +18,8 @@ use crate::fhir::definitions::{ResourceType, in_patient_compartment};
 use crate::fhir::id::{Compartment, Id};
 use crate::fhir::reference::Target;
 use crate::fhir::resource::Resource;
+use crate::search::clause::Clause;
+use crate::search::evaluate::{Fact, matches};
 use crate::store::{Identifier, Reader};
 use crate::validate;
 use std::collections::HashMap;
@@ -26,6 +31,8 @@ pub struct Plan<'a> {
     pub links: Links,
     limits: Limits,
     text: &'a [u8],
+    conditionals: Conditionals,
+    base: &'a str,
 }
 
 /// One entry of it.
@@ -35,13 +42,26 @@ pub struct Step<'a> {
     resource: Option<Range<usize>>,
     /// The id that it will have here; `None` for an entry that only reads.
     pub id: Option<Id>,
-    body_id: Option<Id>,
+    pub body_id: Option<Id>,
     /// Texts of the references that decide its compartment.
     patients: Vec<String>,
     /// System and value of the identifiers by which a conditional reference may find it.
     identifiers: Vec<(String, String)>,
     /// What it reads is answered without a body.
     pub is_head: bool,
+    /// What a conditional entry depends on.
+    pub criterion: Option<Criterion>,
+    /// Its answer, when its criterion left nothing to do.
+    pub settled: Option<Response>,
+    /// What a conditional delete deletes besides `id`.
+    pub further: Vec<Id>,
+}
+
+impl Step<'_> {
+    /// It is answered by reading, after all writes.
+    pub fn reads(&self) -> bool {
+        self.id.is_none() && self.settled.is_none()
+    }
 }
 
 /// `Bundle.entry[3]`.
@@ -50,16 +70,17 @@ pub fn place(position: usize) -> String {
 }
 
 impl<'a> Plan<'a> {
-    /// Reads every entry once, gives the ids, patients first, and resolves the conditional references.
-    pub async fn make(
-        context: &Context,
-        reader: Reader<'_>,
-        outer: &'a Request,
-        bundle: &'a Bundle,
-    ) -> Result<Plan<'a>> {
-        let limits = context.limits;
-        let mut plan = Plan { steps: Vec::new(), links: Links::default(), limits, text: &outer.body };
+    /// Reads every entry once.
+    pub async fn read_entries(context: &Context, outer: &'a Request, bundle: &'a Bundle) -> Result<Plan<'a>> {
         let mut conditionals = Conditionals::new();
+        let mut plan = Plan {
+            steps: Vec::new(),
+            links: Links::default(),
+            limits: context.limits,
+            text: &outer.body,
+            conditionals: Conditionals::new(),
+            base: &outer.base,
+        };
         for (position, entry) in bundle.entries.iter().enumerate() {
             if position % BUILDS_BETWEEN_YIELDS == BUILDS_BETWEEN_YIELDS - 1 {
                 tokio::task::yield_now().await;
@@ -67,13 +88,24 @@ impl<'a> Plan<'a> {
             let step = plan.survey(outer, entry, position, &mut conditionals);
             plan.steps.push(step.map_err(|error| error.within(&place(position)))?);
         }
-        // What stands alone is named first: conditional references may find it, and the rest may be in its compartment.
-        plan.name_entries(context, true)?;
-        let own = plan.own();
-        conditional::resolve(reader, &conditionals, &own, &mut plan.links).await?;
-        plan.name_entries(context, false)?;
-        plan.refuse_two_of_one()?;
+        plan.conditionals = conditionals;
         Ok(plan)
+    }
+
+    /// Settles the conditional entries, gives the ids, patients first, and resolves the conditional references.
+    pub async fn complete(&mut self, context: &Context, reader: Reader<'_>) -> Result<()> {
+        self.settle(context, reader).await?;
+        // What stands alone is named first: conditional references may find it, and the rest may be in its compartment.
+        self.name_entries(context, true)?;
+        let own = self.own();
+        let base = self.base;
+        let matching = |resource_type, conditions: &[Clause]| self.matching(context, resource_type, conditions);
+        let searching = Searching { context, reader, base, own: &own, matching: &matching };
+        for (text, resource_type, id) in conditional::resolve(&searching, &self.conditionals).await? {
+            self.links.add_found(&text, resource_type, id);
+        }
+        self.name_entries(context, false)?;
+        self.refuse_two_of_one()
     }
 
     /// Reads an entry's request and what of its resource decides the plan.
@@ -89,7 +121,6 @@ impl<'a> Plan<'a> {
             Kind::MethodNotAllowed => Error { kind: Kind::Invalid, ..error },
             _ => error,
         })?;
-        request.conditions.refuse_if_none_exist().map_err(|error| error.at("request.ifNoneExist"))?;
         let mut step = Step {
             full_url: entry.full_url.as_deref(),
             resource: None,
@@ -99,17 +130,25 @@ impl<'a> Plan<'a> {
             identifiers: Vec::new(),
             is_head: asks_for_head(entry),
             request,
+            criterion: None,
+            settled: None,
+            further: Vec::new(),
         };
+        step.criterion = criterion(&step)?;
         match &step.request.interaction {
             Interaction::Update(_, id) | Interaction::Delete(_, id) => step.id = Some(id.clone()),
-            Interaction::Patch(_, id) => {
-                step.id = Some(id.clone());
+            Interaction::Patch(..) | Interaction::ConditionalPatch(_) => {
+                if let Interaction::Patch(_, id) = &step.request.interaction {
+                    step.id = Some(id.clone());
+                }
                 let patch = patch::read(&self.limits, &step.request.body)?;
                 patches::note_conditionals(&patch, &place(position), conditionals);
             }
             _ => {}
         }
-        let (Interaction::Create(resource_type) | Interaction::Update(resource_type, _)) = step.request.interaction
+        let (Interaction::Create(resource_type)
+        | Interaction::Update(resource_type, _)
+        | Interaction::ConditionalUpdate(resource_type)) = step.request.interaction
         else {
             return Ok(step);
         };
@@ -165,6 +204,31 @@ impl<'a> Plan<'a> {
         own
     }
 
+    /// The Bundle's own resources of a type that meet conditions.
+    fn matching(&self, context: &Context, resource_type: ResourceType, conditions: &[Clause]) -> Result<Vec<Id>> {
+        let mut found = Vec::new();
+        for (position, step) in self.steps.iter().enumerate() {
+            let writes = matches!(step.request.interaction, Interaction::Create(_) | Interaction::Update(..));
+            if !writes || step.settled.is_some() || step.request.interaction.resource_type() != Some(resource_type) {
+                continue;
+            }
+            let resource = self.read(step, resource_type).map_err(|error| error.within(&place(position)))?;
+            let entries = context.entries(&resource);
+            let id = step.id.as_ref().map_or("", Id::as_str);
+            let fact = Fact { resource_type, id, last_updated_us: 0, entries: &entries };
+            if !conditions.iter().all(|condition| matches(condition, &fact, &[])) {
+                continue;
+            }
+            let unnamed = || {
+                let message =
+                    format!("A conditional reference finds {}. Refer to its fullUrl instead.", place(position));
+                Error::not_supported(message)
+            };
+            found.push(step.id.clone().ok_or_else(unnamed)?);
+        }
+        Ok(found)
+    }
+
     /// Gives each created resource its id: first those that stand alone, then all whose patient is known by then.
     fn name_entries(&mut self, context: &Context, alone: bool) -> Result<()> {
         for position in 0..self.steps.len() {
@@ -207,7 +271,9 @@ impl<'a> Plan<'a> {
     fn refuse_two_of_one(&self) -> Result<()> {
         let mut seen: HashMap<(ResourceType, &Id), usize> = HashMap::new();
         for (position, step) in self.steps.iter().enumerate() {
-            let (Some(id), Some(resource_type)) = (&step.id, step.request.interaction.resource_type()) else {
+            let (Some(id), Some(resource_type), None) =
+                (&step.id, step.request.interaction.resource_type(), &step.settled)
+            else {
                 continue;
             };
             if let Some(first) = seen.insert((resource_type, id), position) {
@@ -242,8 +308,12 @@ impl<'a> Plan<'a> {
     pub fn changes(&self, context: &Context) -> Result<Vec<(usize, Change)>> {
         let mut changes = Vec::new();
         for (position, step) in self.steps.iter().enumerate() {
-            let Some(id) = step.id.clone() else { continue };
+            let Some(id) = step.id.clone().filter(|_| step.settled.is_none()) else { continue };
             let change = self.change(context, step, id, position).map_err(|error| error.within(&place(position)))?;
+            for id in &step.further {
+                let further = change.as_ref().map(|change| Change { id: id.clone(), ..change.clone() });
+                changes.extend(further.map(|further| (position, further)));
+            }
             changes.extend(change.map(|change| (position, change)));
         }
         changes.sort_by_key(|(_, change)| match change.intent {
@@ -272,7 +342,7 @@ impl<'a> Plan<'a> {
             }
         };
         let mut change = Change::new(resource_type, id, intent, home);
-        // A condition of a POST could only be If-None-Exist, which was refused.
+        // A condition of a POST could only be If-None-Exist, which was settled.
         if intent != Intent::Create {
             change.precondition = step.request.conditions.precondition()?;
         }

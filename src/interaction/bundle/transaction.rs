@@ -4,7 +4,7 @@ use super::super::request::{Request, Return};
 use super::super::response::Response;
 use super::super::write::{self, After, Change, Work};
 use super::super::{Context, reading};
-use super::plan::{Plan, place};
+use super::plan::{Plan, Step, place};
 use super::{naming_members, returns, write_entry};
 use crate::auth::Grant;
 use crate::error::{Error, Result};
@@ -21,14 +21,33 @@ pub async fn answer(
     bundle: &Bundle,
     receipt: Option<&str>,
 ) -> Result<Response> {
-    let plan = Plan::make(context, context.store.reader(grant), request, bundle).await.map_err(naming_members)?;
+    let mut plan = Plan::read_entries(context, request, bundle).await.map_err(naming_members)?;
+    let criteria = plan.criteria()?;
+    if criteria.is_empty() {
+        return carry_out(context, grant, request, &mut plan, receipt).await;
+    }
+    let lock = context.store.lock_criteria(grant, criteria).await?;
+    let answered = carry_out(context, grant, request, &mut plan, receipt).await;
+    lock.release().await;
+    answered
+}
+
+async fn carry_out(
+    context: &Context,
+    grant: &Grant,
+    request: &Request,
+    plan: &mut Plan<'_>,
+    receipt: Option<&str>,
+) -> Result<Response> {
+    plan.complete(context, context.store.reader(grant)).await.map_err(naming_members)?;
     let changes = plan.changes(context).map_err(naming_members)?;
     let (positions, changes): (Vec<usize>, Vec<Change>) = changes.into_iter().unzip();
     let mut answers: Vec<Option<Response>> = Vec::new();
     answers.resize_with(plan.steps.len(), || None);
 
-    let has_reads = plan.steps.iter().any(|step| step.id.is_none());
-    let reads = Reads { context, plan: &plan, answers: Mutex::default() };
+    let has_reads = plan.steps.iter().any(Step::reads);
+    let plan = &*plan;
+    let reads = Reads { context, plan, answers: Mutex::default() };
     let lost = || Error::internal("a change is lost");
     let work = Work {
         changes: &changes,
@@ -49,6 +68,11 @@ pub async fn answer(
             *answer = Some(response);
         }
     }
+    for (answer, step) in answers.iter_mut().zip(&plan.steps) {
+        if let Some(settled) = &step.settled {
+            *answer = Some(settled.clone());
+        }
+    }
     Ok(Response::of_body(200, write_response(&answers)?))
 }
 
@@ -63,7 +87,7 @@ impl After for Reads<'_> {
     fn run<'r>(&'r self, reader: Reader<'r>) -> BoxFuture<'r, Result<()>> {
         Box::pin(async move {
             let mut answers = Vec::new();
-            for (position, step) in self.plan.steps.iter().enumerate().filter(|(_, step)| step.id.is_none()) {
+            for (position, step) in self.plan.steps.iter().enumerate().filter(|(_, step)| step.reads()) {
                 let answer = reading(self.context, reader, &step.request).await;
                 let mut answer = answer.map_err(|error| error.within(&place(position)))?;
                 answer.body = answer.body.filter(|_| !step.is_head);

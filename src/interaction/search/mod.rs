@@ -11,6 +11,7 @@ use super::request::Request;
 use super::response::Response;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
+use crate::search::clause::Clause;
 use crate::search::page::{Page, open};
 use crate::search::query::{self, Query, Question, Scope, Summary, Total};
 use crate::store::search::{Found, Search};
@@ -54,10 +55,26 @@ pub async fn find(
     base: &str,
     count: usize,
 ) -> Result<Vec<Stored>> {
+    find_with(context, reader, resource_type, criterion, base, count).await.map(|(_, found)| found)
+}
+
+/// As [`find`], with the conditions that the criterion comes to.
+pub async fn find_with(
+    context: &Context,
+    reader: Reader<'_>,
+    resource_type: ResourceType,
+    criterion: &[(String, String)],
+    base: &str,
+    count: usize,
+) -> Result<(Vec<Clause>, Vec<Stored>)> {
     let query = read(context, &Scope::Type(resource_type), criterion, true, Some(base))?;
     let conditions = pending::settle(context, reader, &query.clauses).await?;
+    if conditions.is_empty() {
+        return Err(Error::invalid("A condition has a search parameter and a value, such as identifier=system|value."));
+    }
     let search = Search { types: &query.types, conditions: &conditions, sort: &[], page: None, count, explain: false };
-    Ok(reader.search(&search).await?.hits.into_iter().map(|hit| hit.stored).collect())
+    let found = reader.search(&search).await?.hits.into_iter().map(|hit| hit.stored).collect();
+    Ok((conditions, found))
 }
 
 fn read(
