@@ -257,6 +257,14 @@ async fn reindex_of_the_system_of_a_type_and_of_one_resource_makes_them_found_ag
     }
     assert_eq!(server.get("$reindex").await.expect(200).json()["parameter"].as_array().unwrap().len(), 2);
     server.post("Patient/nobody/$reindex", "").await.expect(404);
+    let inside = |kind| {
+        json!({"resourceType": "Bundle", "type": kind,
+            "entry": [{"request": {"method": "POST", "url": format!("Patient/{id}/$reindex")}}]})
+    };
+    let batch = server.post("", inside("batch")).await.expect(200).json();
+    assert_eq!(batch["entry"][0]["response"]["status"], "200 OK", "{batch}");
+    let refused = server.post("", inside("transaction")).await.expect(400);
+    assert!(refused.expression().starts_with("Bundle.entry[0]"), "{}", refused.text);
     server.get("$reindex?job=999").await.expect(404);
     server.get("Patient/$reindex").await.expect(405);
     let restricted = json!({"resourceType": "Parameters", "parameter": [{"name": "url", "valueString": "Patient?"}]});

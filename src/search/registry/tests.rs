@@ -28,7 +28,7 @@ fn custom(code: &str, kind: ParameterKind, expression: &str) -> CustomDefinition
 }
 
 fn refused(definition: CustomDefinition) -> String {
-    let (registry, mut faults) = Registry::standard().with_custom(&[definition.clone()]);
+    let (registry, mut faults) = Registry::standard().with_custom(std::slice::from_ref(&definition));
     assert_eq!(faults.len(), 1);
     assert!(definition.bases.iter().all(|base| registry.parameter(*base, "new").is_none()), "nothing of it is added");
     faults.remove(0).1.message
