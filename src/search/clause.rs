@@ -37,6 +37,8 @@ pub enum Predicate {
         system: SystemMatch,
         /// The only type whose resources have such entries; `None`: several may.
         only: Option<ResourceType>,
+        /// The business identifier that is asked for, as it is written.
+        identifier: Option<Box<IdentifierText>>,
     },
     /// A token entry with one of these hashes: the members of a ValueSet.
     TokenIn {
@@ -87,6 +89,14 @@ pub enum Predicate {
         narrative_only: bool,
         query: String,
     },
+}
+
+/// A value of `Type.identifier`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentifierText {
+    /// `None`: any; empty: none.
+    pub system: Option<SmolStr>,
+    pub value: SmolStr,
 }
 
 /// Which index the entries of a branch are in, and under which name.

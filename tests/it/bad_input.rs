@@ -201,21 +201,7 @@ async fn unknown_types_are_404_and_bad_ids_400() {
 async fn what_is_not_supported_yet_says_so_and_does_nothing() {
     let server = Server::start().await;
     let body = || json!({"resourceType": "Patient", "id": "p"}).to_string();
-    for (method, path) in [
-        ("GET", "Patient"),
-        ("GET", "Patient?name=x"),
-        ("GET", "?_type=Patient"),
-        ("POST", "Patient/_search"),
-        ("POST", "_search"),
-        ("GET", "Patient/p/Observation"),
-        ("GET", "Patient/p/*"),
-        ("PUT", "Patient?identifier=x"),
-        ("DELETE", "Patient?identifier=x"),
-        ("PATCH", "Patient?identifier=x"),
-        ("GET", "Patient/p/$everything"),
-        ("POST", "Patient/$validate"),
-        ("POST", "$convert"),
-    ] {
+    for (method, path) in [("GET", "Patient/p/$everything"), ("POST", "Patient/$validate"), ("POST", "$convert")] {
         let answer = server.send(method, path, &[("content-type", FHIR_JSON)], body()).await;
         refused(&server, answer, 400, "not-supported", "", "not supported yet").await;
     }

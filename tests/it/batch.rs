@@ -36,7 +36,7 @@ async fn failures_stand_beside_successes_each_with_its_outcome_and_in_order() {
             json!({"resource": bundle("batch", []), "request": {"method": "POST", "url": ""}}),
         ),
         (405, "Bundle.entry[8].request.url", entry("POST", "Patient/a")),
-        (400, "Bundle.entry[9].request.ifNoneExist", with(post(patient("y")), "ifNoneExist", "identifier=y")),
+        (400, "Bundle.entry[9].request.ifNoneExist", with(post(patient("y")), "ifNoneExist", "identifier=")),
         (
             400,
             "Bundle.entry[10].resource.resourceType",

@@ -210,12 +210,3 @@ async fn a_delete_returns_what_the_client_prefers() {
         }
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_conditional_create_is_refused_and_creates_nothing() {
-    let server = Server::start().await;
-    let refused = server.post_with("Patient", &[("if-none-exist", "identifier=http://h|1")], patient()).await;
-    assert_eq!(refused.issue()["code"], "not-supported");
-    refused_at(refused, 400, "http.if-none-exist");
-    assert_eq!(server.get("Patient/_history").await.expect(200).json()["entry"].as_array().map_or(0, Vec::len), 0);
-}

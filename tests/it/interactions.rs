@@ -314,15 +314,15 @@ async fn the_unknown_is_404_and_what_means_nothing_at_an_address_is_405_with_the
     for (method, path, allowed) in [
         ("POST", "Patient/p", "GET, HEAD, PUT, PATCH, DELETE"),
         ("OPTIONS", "Patient/p", "GET, HEAD, PUT, PATCH, DELETE"),
-        ("PUT", "Patient", "POST"),
-        ("PATCH", "Patient", "POST"),
+        ("PUT", "Patient", "GET, HEAD, POST"),
+        ("PATCH", "Patient", "GET, HEAD, POST"),
         ("PATCH", "Binary/b", "GET, HEAD, PUT, DELETE"),
-        ("DELETE", "Patient", "POST"),
+        ("DELETE", "Patient", "GET, HEAD, POST"),
         ("PUT", "Patient/p/_history/1", "GET, HEAD"),
         ("DELETE", "Patient/p/_history", "GET, HEAD"),
         ("POST", "metadata", "GET, HEAD"),
         ("POST", "_history", "GET, HEAD"),
-        ("PUT", "", "POST"),
+        ("PUT", "", "GET, HEAD, POST"),
         ("BREW", "Patient/p", "GET, HEAD, PUT, PATCH, DELETE"),
     ] {
         let answer = server.send(method, path, &[("content-type", "application/fhir+json")], "").await.expect(405);

@@ -4,6 +4,7 @@
 mod bad_input;
 mod batch;
 mod citus;
+mod conditional;
 mod conditions;
 mod embedded;
 mod examples;

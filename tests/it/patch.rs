@@ -301,7 +301,7 @@ async fn the_patches_of_a_batch_succeed_and_fail_each_for_itself() {
         (400, "Bundle.entry[8].resource.data", wrapped("data", json!("***"))),
         (400, "Bundle.entry[9].resource.resourceType", wrapped("resourceType", json!("Parameters"))),
         (200, "", wrapped("data", json!(spaced))),
-        (400, "Bundle.entry[11].request.url", patch_entry("Patient?identifier=x", &activate())),
+        (404, "Bundle.entry[11]", patch_entry("Patient?identifier=x", &activate())),
         (400, "Bundle.entry[12].patch", wrapped("data", json!(""))),
         (405, "Bundle.entry[13].request.url", patch_entry("Binary/b", &activate())),
     ];

@@ -232,9 +232,11 @@ async fn a_conditional_reference_that_finds_none_or_several_fails_the_transactio
         ("Practitioner?identifier=urn:test|twice", 412),
         ("Practitioner?identifier=twice", 412),
         ("Patient?identifier=", 400),
-        ("Practitioner?name=x", 400),
-        ("Practitioner?identifier=a&name=x", 400),
-        ("Encounter?identifier=urn:test|p1", 400),
+        ("Practitioner?name=x", 412),
+        ("Practitioner?identifier=a&name=x", 412),
+        ("Encounter?identifier=urn:test|p1", 412),
+        ("Practitioner?foo=x", 400),
+        ("Practitioner?_sort=name", 400),
     ] {
         let mut seen = observation("Patient/p1");
         seen["performer"] = json!([{"reference": "Patient/p1"}, {"reference": text}]);

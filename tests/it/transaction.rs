@@ -19,6 +19,13 @@ fn good_entries() -> Vec<Value> {
     ]
 }
 
+fn patch_entry(url: &str) -> Value {
+    // [{"op":"remove","path":"/active"}]
+    let data = "W3sib3AiOiJyZW1vdmUiLCJwYXRoIjoiL2FjdGl2ZSJ9XQ==";
+    let binary = json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data});
+    json!({"resource": binary, "request": {"method": "PATCH", "url": url}})
+}
+
 /// Entries that must fail, each with the status of the whole transaction.
 fn failing_entries() -> Vec<(u16, Value)> {
     let changed = || json!({"resourceType": "Patient", "id": "other", "active": false});
@@ -41,7 +48,11 @@ fn failing_entries() -> Vec<(u16, Value)> {
             json!({"resource": {"resourceType": "Patient", "meta": 1}, "request": {"method": "POST", "url": "Patient"}}),
         ),
         (400, put(json!({"resourceType": "Patient", "id": "kept"}))),
-        (400, with(post(patient("x")), "ifNoneExist", "identifier=x")),
+        (400, with(post(patient("x")), "ifNoneExist", "identifier=")),
+        (400, with(post(patient("x")), "ifNoneExist", "color=red")),
+        (412, with(post(patient("x")), "ifNoneExist", "identifier=kept,other")),
+        (404, patch_entry("Patient?identifier=nobody")),
+        (412, entry("DELETE", "Patient?identifier=kept,other")),
         (400, json!({"resource": changed()})),
     ]
 }
@@ -258,7 +269,7 @@ async fn what_is_wrong_with_a_bundle_is_answered_with_the_place() {
             400,
             "Bundle.entry[0].resource",
         ),
-        (vec![with(fine(), "ifNoneExist", "identifier=x")], 400, "Bundle.entry[0].request.ifNoneExist"),
+        (vec![with(fine(), "ifNoneExist", "identifier=")], 400, "Bundle.entry[0].request.ifNoneExist"),
         (vec![with(a(), "ifMatch", "\"1\",\"2\"")], 400, "Bundle.entry[0].request.ifMatch"),
     ] {
         let sent = transaction(entries).to_string();

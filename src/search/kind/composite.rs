@@ -195,7 +195,12 @@ impl Part<'_> {
     }
 
     fn token(&self, hash: i64) -> Clause {
-        Clause::Match(Predicate::Token { token: self.hash ^ hash, system: self.system, only: self.only })
+        Clause::Match(Predicate::Token {
+            token: self.hash ^ hash,
+            system: self.system,
+            only: self.only,
+            identifier: None,
+        })
     }
 
     fn two_numbers(&self, first: &str, second: &str) -> Result<Clause, Refusal> {

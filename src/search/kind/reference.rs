@@ -121,7 +121,7 @@ impl Sought {
                 let home = home && target.0 == ResourceType::PATIENT;
                 Predicate::Reference { token, target, home, only }
             }
-            None => Predicate::Token { token, system: SystemMatch::Any, only },
+            None => Predicate::Token { token, system: SystemMatch::Any, only, identifier: None },
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Tokens: codes with or without their system, identifiers, booleans. <https://hl7.org/fhir/R4/search.html#token>
 
-use super::super::clause::{Clause, Pending, Predicate, SystemMatch};
+use super::super::clause::{Clause, IdentifierText, Pending, Predicate, SystemMatch};
 use super::super::entry::{Entries, TokenEntry};
 use super::super::hash::{hash32, hash64};
 use super::super::registry::{Branch, ParameterKind};
@@ -147,13 +147,21 @@ impl Query {
         }
     }
 
+    /// The identifier itself, for those that have a table of their own.
+    fn identifier(&self, branch: &Branch, value: &str) -> Option<Box<IdentifierText>> {
+        let is_own = branch.only.is_some_and(|only| branch.text.strip_prefix(only.as_str()) == Some(".identifier"));
+        is_own
+            .then(|| Box::new(IdentifierText { system: self.system.as_deref().map(SmolStr::new), value: value.into() }))
+    }
+
     /// Over the tokens of a branch, which are made from `hash`.
     pub fn clause(&self, branch: &Branch, hash: i64, is_identifier: bool) -> Clause {
         // The system of a primitive code is implied and not stored: what the query names is taken for it.
         let system = if branch.is_code { SystemMatch::Any } else { self.system_match() };
         Clause::Match(match (&self.code, system) {
             (Some(code), system) => {
-                Predicate::Token { token: hash ^ value_hash(code, is_identifier), system, only: branch.only }
+                let (token, only) = (hash ^ value_hash(code, is_identifier), branch.only);
+                Predicate::Token { token, system, only, identifier: self.identifier(branch, code) }
             }
             (None, SystemMatch::Is(system)) => Predicate::InSystem { param: branch.param, system },
             (None, _) => Predicate::Present(branch.place(ParameterKind::Token)),
@@ -180,7 +188,7 @@ fn of_type(branch: &Branch, text: &str) -> Result<Clause, Refusal> {
         return Err(Refusal::value("':of-type' asks for system|code|value, and none of them may be empty."));
     }
     let token = branch.hash ^ of_type_hash(system, code, value);
-    Ok(Clause::Match(Predicate::Token { token, system: SystemMatch::Any, only: branch.only }))
+    Ok(Clause::Match(Predicate::Token { token, system: SystemMatch::Any, only: branch.only, identifier: None }))
 }
 
 /// Of all branches at once, since the ValueSet is looked up but once.

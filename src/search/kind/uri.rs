@@ -49,6 +49,7 @@ pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str) -> Result<Clau
             token: branch.hash ^ value_hash(uri),
             system: SystemMatch::Any,
             only: branch.only,
+            identifier: None,
         })
     };
     match modifier {

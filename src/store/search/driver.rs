@@ -209,7 +209,7 @@ mod tests {
     use crate::search::clause::Limits;
 
     fn token(token: i64) -> Clause {
-        Clause::Match(Predicate::Token { token, system: SystemMatch::Any, only: None })
+        Clause::Match(Predicate::Token { token, system: SystemMatch::Any, only: None, identifier: None })
     }
 
     fn token_driver(condition: usize) -> Driver {

@@ -112,7 +112,12 @@ fn are_together(source: ResourceType, target: ResourceType, links: &[Link]) -> b
 
 fn tokens<'a>(links: &'a [Link], selves: &'a [i64]) -> impl Iterator<Item = Clause> + 'a {
     links.iter().flat_map(move |link| {
-        let token = |own: &i64| Predicate::Token { token: own ^ link.hash, system: SystemMatch::Any, only: link.only };
+        let token = |own: &i64| Predicate::Token {
+            token: own ^ link.hash,
+            system: SystemMatch::Any,
+            only: link.only,
+            identifier: None,
+        };
         selves.iter().map(token).map(Clause::Match)
     })
 }

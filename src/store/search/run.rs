@@ -4,7 +4,7 @@ use super::condition::{LONG_SPAN_US, push_limits};
 use super::driver::{DateRange, Driver, Frequency, choose, date_range, inside, needs_frequencies};
 use super::frequency;
 use super::order::Order;
-use super::scope::Scope;
+use super::scope::{IDS_MAX, Scope, identifiers_of};
 use super::sql::Sql;
 use super::statement::{self, Planned};
 use super::{Search, unpack};
@@ -93,7 +93,7 @@ impl Reader<'_> {
 
 impl Run<'_> {
     async fn page(&mut self, search: &Search<'_>) -> Result<Found> {
-        let scope = Scope::of(search);
+        let scope = self.scope(search).await?;
         let conditions = self.resolve_all(search.conditions, &scope).await?;
         let order = Order::new(search.sort, search.types.len() == 1);
         let types = search.type_names();
@@ -119,6 +119,28 @@ impl Run<'_> {
         Ok(Found { record, ..self.found(search, &planned.order, rows).await? })
     }
 
+    /// Where matches can be. On Citus a business identifier is looked up in its own table, on one shard; there the
+    /// resource is known by its id, on one shard again. On one database the index of tokens is as near.
+    async fn scope(&mut self, search: &Search<'_>) -> Result<Scope> {
+        let scope = Scope::of(search);
+        let (Scope::Anywhere, [resource_type], true) = (&scope, search.types, self.reader.store.on_citus()) else {
+            return Ok(scope);
+        };
+        let Some(identifiers) = identifiers_of(search) else { return Ok(scope) };
+        let count = i64::try_from(IDS_MAX).unwrap_or(i64::MAX).saturating_add(1);
+        let mut ids = Vec::new();
+        for identifier in &identifiers {
+            let (system, value) = (identifier.system.as_deref(), identifier.value.as_str());
+            ids.extend(self.reader.find_identifier(*resource_type, system, value, count).await?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > IDS_MAX {
+            return Ok(scope);
+        }
+        Ok(Scope::Ids(ids.into_iter().map(|id| (*resource_type, id)).collect()))
+    }
+
     /// A patient's record is one shard; resources of other records that belong to this patient, too, are rare.
     async fn page_of_patient(
         &mut self,
@@ -142,12 +164,15 @@ impl Run<'_> {
     }
 
     async fn page_in(&mut self, search: &Search<'_>, planned: &Planned<'_>, wanted: i64) -> Result<Vec<Row>> {
+        if planned.driver.is_nowhere() {
+            return Ok(Vec::new());
+        }
         let sql = statement::page(planned, search.page, wanted)?;
         self.query("page", planned.driver.single(), &sql).await
     }
 
     async fn count(&mut self, search: &Search<'_>, statement: impl Fn(&Planned<'_>) -> Result<Sql>) -> Result<i64> {
-        let scope = Scope::of(search);
+        let scope = self.scope(search).await?;
         let conditions = self.resolve_all(search.conditions, &scope).await?;
         let order = Order::new(&[], search.types.len() == 1);
         let (types, dates) = (search.type_names(), DateRange::default());
@@ -160,6 +185,9 @@ impl Run<'_> {
             Scope::Anywhere => Driver::Planner,
         };
         let planned = Planned { types, conditions: &conditions, order, driver, dates };
+        if planned.driver.is_nowhere() {
+            return Ok(0);
+        }
         if let Some((all, repeated)) = statement::count_token(&planned)? {
             let all = self.number(None, &all).await?;
             return Ok(match repeated {
@@ -289,6 +317,11 @@ impl Run<'_> {
 }
 
 impl Driver {
+    /// Nothing can be found: no id or identifier leads anywhere.
+    fn is_nowhere(&self) -> bool {
+        matches!(self, Driver::Compartments(compartments) if compartments.is_empty())
+    }
+
     /// The one compartment that is searched.
     fn single(&self) -> Option<&str> {
         match self {

@@ -3,10 +3,14 @@
 use super::Search;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
-use crate::search::clause::{Clause, Predicate};
+use crate::search::clause::{Clause, IdentifierText, Predicate};
+use crate::store::Identifier;
 
 /// Ids up to which a search goes to the places of its ids instead of all shards.
-const IDS_MAX: usize = 100;
+pub const IDS_MAX: usize = 100;
+
+/// Identifiers up to which their table is asked for each.
+const IDENTIFIERS_MAX: usize = 10;
 
 /// Where matches can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,24 @@ impl Scope {
             Some(ids) => Scope::Ids(ids.into_iter().map(|id| (*resource_type, id.clone())).collect()),
             None => Scope::Anywhere,
         }
+    }
+}
+
+/// The business identifiers of which every match has one, where they have a table of their own.
+pub fn identifiers_of(search: &Search<'_>) -> Option<Vec<IdentifierText>> {
+    let [resource_type] = search.types else { return None };
+    let is_kept = Identifier::is_kept_for(*resource_type);
+    search.conditions.iter().filter(|_| is_kept).find_map(identifiers_in)
+}
+
+fn identifiers_in(clause: &Clause) -> Option<Vec<IdentifierText>> {
+    match clause {
+        Clause::Match(Predicate::Token { identifier: Some(identifier), .. }) => Some(vec![(**identifier).clone()]),
+        Clause::Any(clauses) if clauses.len() <= IDENTIFIERS_MAX => {
+            let all: Option<Vec<_>> = clauses.iter().map(identifiers_in).collect();
+            all.map(|all| all.concat())
+        }
+        _ => None,
     }
 }
 
