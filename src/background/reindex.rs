@@ -49,9 +49,9 @@ async fn step(context: &Context, looked: &mut Option<Instant>) -> Result<()> {
         return Ok(());
     }
     let Some(turn) = context.store.take_turn().await? else { return Ok(()) };
-    let types = context.parameters.known().types_of(&due.parameters);
-    if !types.is_empty() {
-        context.store.make_job_for_parameters(&types, &due.parameters).await?;
+    let (parameters, types) = context.parameters.known().types_of(&due.parameters);
+    if !parameters.is_empty() {
+        context.store.make_job_for_parameters(&types, &parameters).await?;
     }
     // Looked up again: another server may have ended it before this one had the turn.
     let Some(number) = context.store.reindex_due().await?.job else { return Ok(()) };

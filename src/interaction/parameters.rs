@@ -1,7 +1,7 @@
 //! The search parameters that this server knows now: R4's own and those of active SearchParameter resources.
 //!
 //! The resources are the truth; each server reads them again when one has changed, and tells the others what it knows
-//! (docs/decisions/0009-custom-search-parameters.md).
+//! (docs/decisions/0011-custom-search-parameters.md).
 
 use crate::auth::{self, Grant};
 use crate::error::{Kind, Result};
@@ -22,6 +22,8 @@ use tokio::sync::Mutex;
 pub struct Custom {
     pub id: Id,
     pub definition: CustomDefinition,
+    /// Of what is indexed.
+    hash: i64,
 }
 
 /// What is known at one time.
@@ -41,14 +43,20 @@ impl Known {
         self.custom.iter().any(|custom| ids.contains(&&custom.id))
     }
 
-    /// The types that these SearchParameter resources add something to.
-    pub fn types_of(&self, ids: &[String]) -> Vec<ResourceType> {
-        let named = |custom: &&Custom| ids.iter().any(|id| id == custom.id.as_str());
-        let mut types: Vec<_> =
-            self.custom.iter().filter(named).flat_map(|custom| custom.definition.bases.iter().copied()).collect();
+    /// Those of the noted search parameters (id, hash of what is indexed) that are known here, and the types that they add
+    /// something to.
+    pub fn types_of<'n>(&self, noted: &'n [(String, i64)]) -> (Vec<(&'n str, i64)>, Vec<ResourceType>) {
+        let (mut known, mut types) = (Vec::new(), Vec::new());
+        for (id, hash) in noted {
+            let custom = self.custom.iter().find(|custom| custom.id.as_str() == id && custom.hash == *hash);
+            if let Some(custom) = custom {
+                known.push((id.as_str(), *hash));
+                types.extend_from_slice(&custom.definition.bases);
+            }
+        }
         types.sort_unstable();
         types.dedup();
-        types
+        (known, types)
     }
 
     /// Whether these definitions can stand beside what other SearchParameter resources add.
@@ -93,8 +101,6 @@ struct Looking {
 /// A SearchParameter resource that adds something, as it was read.
 struct Read {
     custom: Custom,
-    /// Of what is indexed.
-    hash: i64,
     body: Vec<u8>,
 }
 
@@ -175,8 +181,8 @@ impl Parameters {
         }
         let noted = note(store, &looking.custom, &states).await?;
         let states: HashMap<&str, &ParameterState> = states.iter().map(|state| (state.id.as_str(), state)).collect();
-        let with_state = |Read { custom, hash, .. }: &Read| {
-            let state = states.get(custom.id.as_str()).filter(|state| state.hash == *hash);
+        let with_state = |Read { custom, .. }: &Read| {
+            let state = states.get(custom.id.as_str()).filter(|state| state.hash == custom.hash);
             let definition = CustomDefinition { unfinished: unfinished(state.copied()), ..custom.definition.clone() };
             Custom { definition, ..custom.clone() }
         };
@@ -226,30 +232,34 @@ async fn read_all(bodies: Vec<(Id, Vec<u8>)>) -> Vec<Read> {
             tokio::task::yield_now().await;
         }
         match Resource::read(&body, 0..body.len(), usize::MAX).and_then(|resource| custom::read(&resource)) {
-            Ok(definition) => all.extend(definition.map(|definition| (Custom { id, definition }, body))),
+            Ok(definition) => {
+                all.extend(definition.map(|definition| Read { custom: Custom { id, definition, hash: 0 }, body }))
+            }
+            // It defines a search and is no patient's: the log may say what is wrong with it.
             Err(fault) => tracing::warn!(fault = %fault, "an active SearchParameter is not used"),
         }
     }
     // Ids that servers make grow with time: the older one stays.
-    all.sort_unstable_by(|(one, _), (other, _)| one.id.as_str().cmp(other.id.as_str()));
-    let definitions: Vec<_> = all.iter().map(|(custom, _)| custom.definition.clone()).collect();
+    all.sort_unstable_by(|one, other| one.custom.id.as_str().cmp(other.custom.id.as_str()));
+    let definitions: Vec<_> = all.iter().map(|read| read.custom.definition.clone()).collect();
     let (registry, faults) = Registry::standard().with_custom(&definitions);
     for (_, fault) in &faults {
         tracing::warn!(fault = %fault, "an active SearchParameter is not used");
     }
+    for read in &mut all {
+        read.custom.hash = registry.index_hash(&read.custom.definition);
+    }
     let is_used = |position: &usize| !faults.iter().any(|(faulty, _)| faulty == position);
-    let hashed =
-        |(custom, body): (Custom, Vec<u8>)| Read { hash: registry.index_hash(&custom.definition), custom, body };
-    all.into_iter().enumerate().filter(|(position, _)| is_used(position)).map(|(_, one)| hashed(one)).collect()
+    all.into_iter().enumerate().filter(|(position, _)| is_used(position)).map(|(_, read)| read).collect()
 }
 
 /// Notes what is new and forgets what is gone. The states were read first, so that the resources are at least as new.
 async fn note(store: &Store, all: &[Read], states: &[ParameterState]) -> Result<bool> {
     let mut noted = false;
-    for Read { custom, hash, body } in all {
+    for Read { custom, body } in all {
         let state = states.iter().find(|state| state.id == custom.id.as_str());
-        if state.is_none_or(|state| state.hash != *hash) {
-            store.note_parameter(custom.id.as_str(), *hash, state.map(|state| state.hash), body).await?;
+        if state.is_none_or(|state| state.hash != custom.hash) {
+            store.note_parameter(custom.id.as_str(), custom.hash, state.map(|state| state.hash), body).await?;
             noted = true;
         }
     }

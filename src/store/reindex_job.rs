@@ -3,7 +3,7 @@
 use super::Store;
 use super::node::{Connection, Parameters};
 use super::reindex::Listed;
-use super::sqlstate::Failure;
+use super::sqlstate::{Failure, Phase};
 use super::statement::{
     END_JOB, JOBS, MAKE_JOB, MAKE_JOB_FOR_PARAMETERS, NOTE_PLACE, REINDEX_DUE, START_JOB, TAKE_TURN,
 };
@@ -12,6 +12,9 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id};
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
+
+/// When PostgreSQL finds out that the other end of a session is gone: within a minute.
+const KEEPALIVE: &str = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
 
 #[derive(Debug, Clone)]
 pub struct ReindexJob {
@@ -38,8 +41,8 @@ pub struct ReindexJob {
 pub struct Due {
     /// The first job that has not ended.
     pub job: Option<i64>,
-    /// The ids of the SearchParameters that wait for a job.
-    pub parameters: Vec<String>,
+    /// The SearchParameters that wait for a job, each with the hash of what is indexed.
+    pub parameters: Vec<(String, i64)>,
 }
 
 /// The right to work on jobs. One server has it, as long as its connection lasts.
@@ -51,8 +54,9 @@ impl Store {
     pub async fn reindex_due(&self) -> Result<Due> {
         let rows = self.on_coordinator(REINDEX_DUE, &[]).await?;
         let row = rows.first().ok_or_else(|| Error::internal("what is due has no row"))?;
-        let parameters = row.get::<_, Option<Vec<String>>>("parameters").unwrap_or_default();
-        Ok(Due { job: row.get("job"), parameters })
+        let ids = row.get::<_, Option<Vec<String>>>("ids").unwrap_or_default();
+        let hashes = row.get::<_, Option<Vec<i64>>>("hashes").unwrap_or_default();
+        Ok(Due { job: row.get("job"), parameters: ids.into_iter().zip(hashes).collect() })
     }
 
     /// A new job, at the end of the row; its number.
@@ -62,9 +66,10 @@ impl Store {
     }
 
     /// A job for those of these search parameters that wait for one.
-    pub async fn make_job_for_parameters(&self, types: &[ResourceType], parameters: &[String]) -> Result<()> {
+    pub async fn make_job_for_parameters(&self, types: &[ResourceType], parameters: &[(&str, i64)]) -> Result<()> {
         let scope = "custom search parameters";
-        self.on_coordinator(MAKE_JOB_FOR_PARAMETERS, &[&scope, &names(types), &parameters]).await.map(drop)
+        let (ids, hashes): (Vec<&str>, Vec<i64>) = parameters.iter().copied().unzip();
+        self.on_coordinator(MAKE_JOB_FOR_PARAMETERS, &[&scope, &names(types), &ids, &hashes]).await.map(drop)
     }
 
     pub async fn job(&self, number: i64) -> Result<Option<ReindexJob>> {
@@ -82,11 +87,10 @@ impl Store {
         let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
         // The lock is the session's: it ends with the turn instead of going back to the pool.
         connection.hold();
+        // A server that vanished without a word does not keep the turn for the two hours that the kernel would wait.
+        connection.run(KEEPALIVE, Phase::Statement).await.map_err(Failure::into_error)?;
         let taken = connection.query(TAKE_TURN, &[]).await.map_err(Failure::into_error)?;
         let taken = taken.first().is_some_and(|row| row.get("taken"));
-        if !taken {
-            connection.release();
-        }
         Ok(taken.then_some(Turn { connection }))
     }
 }

@@ -2,4 +2,5 @@
 -- the coordinator.
 SELECT
     (SELECT min(id) FROM reindex_job WHERE ended IS NULL) AS job,
-    (SELECT array_agg(id) FROM search_parameter WHERE job IS NULL AND NOT complete) AS parameters
+    (SELECT array_agg(id ORDER BY id) FROM search_parameter WHERE job IS NULL AND NOT complete) AS ids,
+    (SELECT array_agg(hash ORDER BY id) FROM search_parameter WHERE job IS NULL AND NOT complete) AS hashes
