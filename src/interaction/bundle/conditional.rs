@@ -62,6 +62,9 @@ pub fn is_conditional(text: &str) -> bool {
 /// What a conditional reference finds: its text, and the resource.
 pub type Found = (String, ResourceType, Id);
 
+/// Answers conditions from the Bundle itself.
+pub type Matching<'a> = dyn Fn(ResourceType, &[Clause]) -> Result<Vec<Id>> + Sync + 'a;
+
 /// What conditional references are resolved against.
 pub struct Searching<'a> {
     pub context: &'a Context,
@@ -69,7 +72,7 @@ pub struct Searching<'a> {
     pub base: &'a str,
     pub own: &'a Own,
     /// Ids of the Bundle's own resources that meet conditions.
-    pub matching: &'a (dyn Fn(ResourceType, &[Clause]) -> Result<Vec<Id>> + Sync),
+    pub matching: &'a Matching<'a>,
 }
 
 /// Resolves each reference. None or several found fails the whole transaction.

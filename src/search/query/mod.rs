@@ -233,7 +233,7 @@ fn of_each<T>(
     let named = others.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
     Err(Refused::Ignorable(match others.len() {
         0 => reason,
-        ..=NAMED_MAX => format!("{reason} The same holds for {named}."),
+        1..=NAMED_MAX => format!("{reason} The same holds for {named}."),
         many => format!("{reason} The same holds for {named} and {} more of the types searched.", many - NAMED_MAX),
     }))
 }

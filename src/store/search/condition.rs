@@ -5,20 +5,15 @@
 //! the planner multiplies guesses, believes that almost nothing matches, and sorts everything (docs/decisions).
 
 use super::driver::single_token;
+use super::entries::{comparison, named_t, push_limits, push_match, table_of};
 use super::sql::Sql;
 use super::statement::push_compartments;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
-use crate::search::clause::{
-    Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch, TextMatch, UnitMatch,
-};
+use crate::search::clause::{Bounds, Branch, Chain, Clause, Has, Limit, Link, Predicate, SystemMatch};
 use crate::store::index::NO_DATE;
 use chrono::{DateTime, Utc};
 
-/// Characters of a text that its index holds (`search_string_by_value`).
-const INDEXED_CHARACTERS: usize = 64;
-/// Spans longer than this (µs) have an index of their own, so that shorter ones can be bounded by where they begin.
-pub const LONG_SPAN_US: i64 = 2_764_800_000_000;
 /// A version is written at one moment: it lasts so long (µs).
 const INSTANT_US: i64 = 1;
 
@@ -211,59 +206,6 @@ fn time(us: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(us.clamp(YEAR_1_US, YEAR_9999_US)).unwrap_or_default()
 }
 
-fn comparison(is_lower: bool, inclusive: bool) -> &'static str {
-    match (is_lower, inclusive) {
-        (true, true) => " >= ",
-        (true, false) => " > ",
-        (false, true) => " <= ",
-        (false, false) => " < ",
-    }
-}
-
-/// ` AND alias.column >= …`, for each limit that there is.
-pub fn push_limits<T: Copy + Into<super::sql::Bound>>(
-    sql: &mut Sql,
-    limits: &Limits<T>,
-    alias: &'static str,
-    column: &'static str,
-) {
-    for (limit, is_lower) in [(limits.from, true), (limits.to, false)] {
-        if let Some(limit) = limit {
-            sql.push(" AND ").push(alias).push(column).push(comparison(is_lower, limit.inclusive)).bind(limit.value);
-        }
-    }
-}
-
-/// The table that holds the entries which a predicate compares.
-pub fn table_of(predicate: &Predicate) -> Result<&'static str> {
-    Ok(match predicate {
-        Predicate::Token { .. }
-        | Predicate::TokenIn { .. }
-        | Predicate::Reference { .. }
-        | Predicate::InSystem { .. } => "search_token",
-        Predicate::Text { .. } => "search_string",
-        Predicate::Date { .. } => "search_date",
-        Predicate::Number { .. } => "search_number",
-        Predicate::Near { .. } => "search_position",
-        Predicate::FullText { .. } => "search_text",
-        Predicate::Present(branch) => match branch {
-            Branch::Token(_) => "search_token",
-            Branch::String(_) => "search_string",
-            Branch::Date(_) => "search_date",
-            Branch::Number(_) => "search_number",
-            Branch::Position => "search_position",
-            Branch::LeadingDate => return Err(Error::internal("the leading date has no table of its own")),
-        },
-        Predicate::Type(_)
-        | Predicate::Id(_)
-        | Predicate::SelfIn(_)
-        | Predicate::LastUpdated(_)
-        | Predicate::LeadingDate(_) => {
-            return Err(Error::internal("this predicate has no table of its own"));
-        }
-    })
-}
-
 /// Some entry of the row's resource matches.
 fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Result<()> {
     let table = table_of(predicate)?;
@@ -276,7 +218,7 @@ fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Resul
         sql.push(")) IS TRUE");
         return Ok(());
     }
-    push_some(sql, entries(table), anchor.form);
+    push_some(sql, named_t(table), anchor.form);
     sql.push("t.compartment = ")
         .push(anchor.alias)
         .push(".compartment AND t.key = ")
@@ -291,18 +233,6 @@ fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Resul
     Ok(())
 }
 
-/// A table of entries under the name that conditions know it by.
-fn entries(table: &'static str) -> &'static str {
-    match table {
-        "search_token" => "search_token t",
-        "search_string" => "search_string t",
-        "search_date" => "search_date t",
-        "search_number" => "search_number t",
-        "search_position" => "search_position t",
-        _ => "search_text t",
-    }
-}
-
 /// Begins "some row of a table"; its condition follows.
 fn push_some(sql: &mut Sql, table: &'static str, form: Form<'_>) {
     sql.push(if form == Form::Exists { "EXISTS (SELECT 1 FROM " } else { "(SELECT count(*) FROM " });
@@ -311,135 +241,6 @@ fn push_some(sql: &mut Sql, table: &'static str, form: Form<'_>) {
 
 fn push_end(sql: &mut Sql, form: Form<'_>) {
     sql.push(if form == Form::Exists { ")" } else { ") > 0" });
-}
-
-/// The comparison with one entry `t`.
-pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
-    match predicate {
-        Predicate::Token { token, system, .. } => {
-            sql.push("t.token = ").bind(*token);
-            push_system(sql, *system, "t");
-        }
-        Predicate::TokenIn { tokens, system } => {
-            sql.push("t.token = ANY(").bind(tokens.clone()).push(")");
-            push_system(sql, *system, "t");
-        }
-        Predicate::Reference { token, .. } => {
-            sql.push("t.token = ").bind(*token);
-        }
-        Predicate::InSystem { param, system } => {
-            sql.push("t.param = ").bind(*param).push(" AND t.system = ").bind(*system);
-        }
-        Predicate::Present(branch) => push_present(sql, *branch),
-        Predicate::Text { param, matching, system } => {
-            sql.push("t.param = ").bind(*param);
-            push_text(sql, matching);
-            push_system(sql, *system, "t");
-        }
-        Predicate::Date { param, bounds, system } => {
-            sql.push("t.param = ").bind(*param);
-            push_limits(sql, &bounds.low, "t", ".low");
-            push_limits(sql, &bounds.high, "t", ".high");
-            if let (None, Some(high)) = (bounds.low.from, bounds.high.from) {
-                // What reaches a time begins not long before it, or is one of the long spans: each has an index.
-                sql.push(" AND (t.low >= ").bind(high.value.saturating_sub(LONG_SPAN_US));
-                sql.push(" OR t.high - t.low > 2764800000000)");
-            }
-            push_system(sql, *system, "t");
-        }
-        Predicate::Number { param, unit, bounds, system } => {
-            sql.push("t.param = ").bind(*param);
-            push_number(sql, *unit, bounds);
-            push_system(sql, *system, "t");
-        }
-        Predicate::Near { latitude, longitude, metres } => push_near(sql, *latitude, *longitude, *metres),
-        Predicate::FullText { narrative_only, query } => {
-            sql.push(if *narrative_only { "t.narrative" } else { "t.content" });
-            sql.push(" @@ websearch_to_tsquery('simple', ").bind(query.as_str()).push(")");
-        }
-        Predicate::Type(_)
-        | Predicate::Id(_)
-        | Predicate::SelfIn(_)
-        | Predicate::LastUpdated(_)
-        | Predicate::LeadingDate(_) => {
-            return Err(Error::internal("this predicate is about the resource's own row"));
-        }
-    }
-    Ok(())
-}
-
-fn push_present(sql: &mut Sql, branch: Branch) {
-    match branch {
-        Branch::Token(param) => sql.push("t.param = ").bind(param),
-        Branch::String(param) | Branch::Date(param) | Branch::Number(param) => sql.push("t.param = ").bind(param),
-        Branch::Position | Branch::LeadingDate => sql.push("TRUE"),
-    };
-}
-
-/// ` AND alias.system …`.
-pub fn push_system(sql: &mut Sql, system: SystemMatch, alias: &'static str) {
-    match system {
-        SystemMatch::Any => {}
-        SystemMatch::None => drop(sql.push(" AND ").push(alias).push(".system IS NULL")),
-        SystemMatch::Is(system) => drop(sql.push(" AND ").push(alias).push(".system = ").bind(system)),
-    }
-}
-
-fn push_text(sql: &mut Sql, matching: &TextMatch) {
-    let start = |text: &str| text.chars().take(INDEXED_CHARACTERS).collect::<String>();
-    match matching {
-        TextMatch::Prefix(prefix) => {
-            let first = start(prefix);
-            let last = format!("{first}{}", char::MAX);
-            sql.push(" AND left(t.value, 64) >= ").bind(first.as_str()).push(" AND left(t.value, 64) <= ").bind(last);
-            if first != *prefix {
-                sql.push(" AND starts_with(t.value, ").bind(prefix.as_str()).push(")");
-            }
-        }
-        TextMatch::Suffix(end) => {
-            sql.push(" AND right(t.value, length(").bind(end.as_str()).push(")) = ").bind(end.as_str());
-        }
-        TextMatch::Whole(whole) => {
-            sql.push(" AND left(t.value, 64) = ").bind(start(whole)).push(" AND t.value = ").bind(whole.as_str());
-        }
-        TextMatch::Contains(part) => {
-            sql.push(" AND strpos(t.value, ").bind(part.as_str()).push(") > 0");
-        }
-        TextMatch::Exact { folded, exact } => {
-            sql.push(" AND left(t.value, 64) = ").bind(start(folded)).push(" AND t.exact = ").bind(*exact);
-        }
-    }
-}
-
-fn push_number(sql: &mut Sql, unit: UnitMatch, bounds: &Bounds<f64>) {
-    match unit {
-        UnitMatch::Canonical(unit) => {
-            sql.push(" AND t.unit = ").bind(unit);
-            push_limits(sql, &bounds.low, "t", ".low");
-            push_limits(sql, &bounds.high, "t", ".high");
-            if let (None, Some(high)) = (bounds.low.from, bounds.high.from) {
-                // A single value is its own low end; ranges have an index.
-                sql.push(" AND (t.low >= ").bind(high.value).push(" OR t.low < t.high)");
-            }
-            return;
-        }
-        UnitMatch::Written(unit) => {
-            sql.push(" AND (t.unit_code = ").bind(unit).push(" OR t.unit_text = ").bind(unit).push(")");
-        }
-        UnitMatch::Any => {}
-    }
-    push_limits(sql, &bounds.low, "t", ".raw_low");
-    push_limits(sql, &bounds.high, "t", ".raw_high");
-}
-
-/// True distance on a sphere (haversine), behind a bound on the latitude that the index can use.
-fn push_near(sql: &mut Sql, latitude: f64, longitude: f64, metres: f64) {
-    const METRES_PER_DEGREE: f64 = 111_195.08;
-    let reach = metres / METRES_PER_DEGREE;
-    sql.push("t.latitude >= ").bind(latitude - reach).push(" AND t.latitude <= ").bind(latitude + reach);
-    sql.push(" AND 12742017.6 * asin(least(1, sqrt(power(sind((t.latitude - ").bind(latitude);
-    sql.push(") / 2), 2) + cosd(t.latitude) * cosd(").bind(latitude);
-    sql.push(") * power(sind((t.longitude - ").bind(longitude).push(") / 2), 2)))) <= ").bind(metres);
 }
 
 /// A reference of this row leads to a resource of its own compartment that meets a condition.

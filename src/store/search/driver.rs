@@ -1,7 +1,7 @@
 //! What a search over several patients goes along: the page's own order, one token's entries, or the few resources that
 //! its rarest condition finds.
 
-use super::condition::{LONG_SPAN_US, push_system, table_of};
+use super::entries::{LONG_SPAN_US, push_system, table_of};
 use super::order::Order;
 use super::sql::Sql;
 use crate::error::Result;

@@ -4,6 +4,7 @@
 
 mod condition;
 mod driver;
+mod entries;
 mod frequency;
 mod include;
 mod linked;

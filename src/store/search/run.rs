@@ -1,7 +1,7 @@
 //! Running a search: first what others must tell, then where it goes, then one statement for the page.
 
-use super::condition::{LONG_SPAN_US, push_limits};
 use super::driver::{DateRange, Driver, Frequency, choose, date_range, inside, needs_frequencies};
+use super::entries::{LONG_SPAN_US, push_limits};
 use super::frequency;
 use super::order::Order;
 use super::scope::{IDS_MAX, Scope, identifiers_of};

@@ -1,7 +1,8 @@
 //! The statements of a search: one page, a count, the resources that others refer to.
 
-use super::condition::{Anchor, Form, Table, push_clause, push_match, push_system, table_of};
+use super::condition::{Anchor, Form, Table, push_clause};
 use super::driver::{DateRange, Driver, driving_token, listable, single_token, type_of_token};
+use super::entries::{push_match, push_system, table_of};
 use super::order::Order;
 use super::sql::Sql;
 use crate::error::{Error, Result};
