@@ -144,6 +144,19 @@ impl Connection {
         client.query(&prepared, parameters).await.map_err(fault)
     }
 
+    /// What the database would do for a statement, a line each.
+    pub(super) async fn explain(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> std::result::Result<Vec<String>, Failure> {
+        self.within(Phase::Statement, async {
+            let rows = self.client()?.query(&format!("EXPLAIN {}", statement.sql), parameters).await?;
+            Ok(rows.iter().map(|row| row.get(0)).collect())
+        })
+        .await
+    }
+
     pub(super) async fn query_sql(&self, sql: &Sql, plan_once: bool) -> std::result::Result<Vec<Row>, Failure> {
         self.within(Phase::Statement, async {
             let client = self.client()?;

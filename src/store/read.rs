@@ -3,6 +3,7 @@
 use super::Store;
 use super::node::{Connection, Parameters};
 use super::search::sql::Sql;
+use super::search::{Step, Trace};
 use super::sqlstate::Failure;
 use super::statement::{FIND_HOME, FIND_RECEIPT, READ_CURRENT, READ_VERSION, Statement};
 use crate::auth::{Filter, Grant};
@@ -10,6 +11,7 @@ use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
 use chrono::{DateTime, Utc};
+use std::time::Instant;
 use tokio_postgres::Row;
 
 /// One version as it is stored. `body` is JSON, or `None` for a deletion.
@@ -31,15 +33,22 @@ pub struct Reader<'a> {
     pub(super) store: &'a Store,
     grant: &'a Grant,
     inside: Option<&'a Connection>,
+    trace: Option<&'a Trace>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a Store, grant: &'a Grant) -> Self {
-        Reader { store, grant, inside: None }
+        Reader { store, grant, inside: None, trace: None }
     }
 
     pub(super) fn inside(store: &'a Store, grant: &'a Grant, connection: &'a Connection) -> Self {
-        Reader { store, grant, inside: Some(connection) }
+        Reader { store, grant, inside: Some(connection), trace: None }
+    }
+
+    /// Keeps account of its statements.
+    #[must_use]
+    pub fn traced(self, trace: &'a Trace) -> Self {
+        Reader { trace: Some(trace), ..self }
     }
 
     pub(super) fn filter(&self) -> Filter {
@@ -124,6 +133,18 @@ impl<'a> Reader<'a> {
         statement: Statement,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>> {
+        let Some(trace) = self.trace else { return self.run(value, statement, parameters).await };
+        let started = Instant::now();
+        let rows = self.run(value, statement, parameters).await?;
+        let took = started.elapsed();
+        let connection = self.store.nodes.connect_to(value).await.map_err(Failure::into_error)?;
+        let plan = connection.explain(statement, parameters).await.map_err(Failure::into_error)?;
+        let (purpose, text) = (statement.name, statement.sql.trim().to_owned());
+        trace.note(Step { purpose, statement: text, runnable: None, rows: rows.len(), took, shards: None, plan });
+        Ok(rows)
+    }
+
+    async fn run(&self, value: &str, statement: Statement, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         if let Some(connection) = self.inside {
             return connection.query(statement, parameters).await.map_err(Failure::into_error);
         }
@@ -143,7 +164,19 @@ impl<'a> Reader<'a> {
 
     /// Runs a statement of a search: on the node that owns `value`, or over all shards. There it is planned for its
     /// values each time, since how frequent they are decides the plan; on one shard it is planned once.
-    pub(super) async fn query_sql(&self, value: Option<&str>, sql: &Sql) -> Result<Vec<Row>> {
+    pub(super) async fn query_sql(&self, purpose: &'static str, value: Option<&str>, sql: &Sql) -> Result<Vec<Row>> {
+        let Some(trace) = self.trace else { return self.run_sql(value, sql).await };
+        let started = Instant::now();
+        let rows = self.run_sql(value, sql).await?;
+        let took = started.elapsed();
+        let plan = self.run_sql(value, &sql.explained()).await?;
+        let plan = plan.iter().map(|row| row.get(0)).collect();
+        let (statement, runnable) = (sql.text().to_owned(), Some(sql.runnable()));
+        trace.note(Step { purpose, statement, runnable, rows: rows.len(), took, shards: None, plan });
+        Ok(rows)
+    }
+
+    async fn run_sql(&self, value: Option<&str>, sql: &Sql) -> Result<Vec<Row>> {
         if let Some(connection) = self.inside {
             return connection.query_sql(sql, value.is_some()).await.map_err(Failure::into_error);
         }

@@ -42,9 +42,9 @@ fn value_of(kind: &Type) -> Box<dyn ToSql + Sync> {
     match *kind {
         Type::TEXT => Box::new("x"),
         Type::INT8 => Box::new(1_i64),
+        Type::BOOL => Box::new(true),
         Type::INT4 => Box::new(1_i32),
         Type::FLOAT8 => Box::new(1_f64),
-        Type::BOOL => Box::new(false),
         Type::INT8_ARRAY => Box::new(vec![1_i64]),
         Type::TEXT_ARRAY => Box::new(vec!["x"]),
         Type::TIMESTAMPTZ => Box::new(chrono::DateTime::UNIX_EPOCH),

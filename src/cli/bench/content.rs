@@ -98,6 +98,11 @@ impl Requests {
         self.send("", "", &transaction(&entries), out);
     }
 
+    /// Asks for an address relative to the base.
+    pub fn write_get(&self, path: &str, out: &mut String) {
+        self.send("GET", &format!("/{path}"), "", out);
+    }
+
     /// An empty method posts a Bundle to the endpoint itself.
     fn send(&self, method: &str, path: &str, body: &str, out: &mut String) {
         let (method, path) = if method.is_empty() { ("POST", "") } else { (method, path) };

@@ -111,6 +111,12 @@ impl Floor {
         }
     }
 
+    /// pgbench for statements that bring their own values.
+    pub fn bare(connection: Connection, folder: &Path) -> Floor {
+        let (programs, folder) = (programs(), folder.to_owned());
+        Floor { connection, programs, folder, tag: 0, variables: Vec::new(), runs: 0 }
+    }
+
     /// The processes of the database, when they are of this machine.
     pub async fn postgres(&self) -> Option<Postgres> {
         let pid = self.psql(CHECKPOINTER, None).await.ok()?;
@@ -125,17 +131,29 @@ impl Floor {
     /// Runs pgbench for so long.
     pub async fn run(&mut self, row: Row, crowd: Crowd, duration: Duration) -> Result<Run> {
         self.runs += 1;
-        let script = self.folder.join("script.pgbench");
-        std::fs::write(&script, expand(script_of(row))?).map_err(Error::internal)?;
+        let own = [format!("tag={}", self.run_tag()), format!("run=ben{}", self.run_tag())];
+        self.pgbench(&[expand(script_of(row))?], &own, crowd, duration).await
+    }
+
+    /// Runs pgbench with several scripts, one at random each time, for so long.
+    pub async fn run_scripts(&self, scripts: &[String], crowd: Crowd, duration: Duration) -> Result<Run> {
+        self.pgbench(scripts, &[], crowd, duration).await
+    }
+
+    async fn pgbench(&self, scripts: &[String], own: &[String], crowd: Crowd, duration: Duration) -> Result<Run> {
         let logs = self.folder.join("pgbench");
         remove_logs(&self.folder)?;
         let mut command = self.program("pgbench");
         command.args(["--no-vacuum", "--protocol=prepared", "--log"]);
-        command.arg("--log-prefix").arg(&logs).arg("--file").arg(&script);
+        command.arg("--log-prefix").arg(&logs);
+        for (number, script) in scripts.iter().enumerate() {
+            let path = self.folder.join(format!("script{number}.pgbench"));
+            std::fs::write(&path, script).map_err(Error::internal)?;
+            command.arg("--file").arg(path);
+        }
         command.args(["--client", &crowd.clients.to_string(), "--jobs", &crowd.threads.to_string()]);
         command.args(["--time", &duration.as_secs().to_string()]);
-        let own = [format!("tag={}", self.run_tag()), format!("run=ben{}", self.run_tag())];
-        for variable in self.variables.iter().chain(&own) {
+        for variable in self.variables.iter().chain(own) {
             command.args(["--define", variable]);
         }
         command.arg(&self.connection.conninfo);

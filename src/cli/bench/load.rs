@@ -5,7 +5,7 @@ use super::cpu;
 use crate::error::{Error, Result};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -46,6 +46,23 @@ pub async fn run(target: &Target, row: Row, crowd: Crowd, duration: Duration) ->
         Instant::now() < until
     };
     on_threads(target, crowd, row.status(), Arc::new(next)).await
+}
+
+/// Asks these addresses in turn for so long.
+pub async fn run_paths(target: &Target, paths: &[String], crowd: Crowd, duration: Duration) -> Result<Run> {
+    let until = Instant::now() + duration;
+    let (paths, number) = (paths.to_vec(), AtomicUsize::new(0));
+    let next = move |requests: &Requests, out: &mut String| {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        requests.write_get(paths.get(number % paths.len().max(1)).map_or("", String::as_str), out);
+        Instant::now() < until
+    };
+    on_threads(target, crowd, 200, Arc::new(next)).await
+}
+
+/// Sends one request and gives its whole answer.
+pub async fn ask(target: &Target, request: &str) -> Result<(u16, Vec<u8>)> {
+    Connection::open(target.address).await?.exchange(request).await
 }
 
 /// Stores the patients that reads and updates are about.
@@ -126,7 +143,7 @@ async fn one_connection(target: &Target, status: u16, next: &Next, stop: &Atomic
     Ok(latencies)
 }
 
-fn unexpected(status: u16, body: &[u8]) -> Error {
+pub fn unexpected(status: u16, body: &[u8]) -> Error {
     let text: String = String::from_utf8_lossy(body).chars().take(300).collect();
     Error::invalid(format!("The server answered {status}, which ends the benchmark: {text}"))
 }

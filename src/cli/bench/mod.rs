@@ -5,6 +5,7 @@ mod cpu;
 mod floor;
 mod load;
 mod report;
+mod searches;
 
 use crate::app::Application;
 use crate::config::Settings;
@@ -42,6 +43,9 @@ pub struct Options {
     /// Measure a server that runs. pgbench then needs BRASA_DATABASE_URL or the server's --data-dir.
     #[arg(long, value_name = "http://HOST:PORT/fhir")]
     server: Option<String>,
+    /// Measure searches over what the database holds, and store nothing. Needs --server, --data-dir or BRASA_DATABASE_URL.
+    #[arg(long, conflicts_with_all = ["only", "leave_rows"])]
+    searches: bool,
     /// Agree that the benchmark's patients stay in the database; needed with one that is there already.
     #[arg(long)]
     leave_rows: bool,
@@ -66,6 +70,9 @@ impl Options {
             ("BRASA_LISTEN", "127.0.0.1:0".to_owned()),
             ("BRASA_DATA_DIR", data_dir.to_string_lossy().into_owned()),
         ];
+        if self.searches {
+            flags.push(("BRASA_EXPLAIN", "on".to_owned()));
+        }
         if !self.request_log {
             flags.push(("BRASA_LOG", "warn".to_owned()));
         }
@@ -80,7 +87,12 @@ pub async fn run(options: Options) -> Result<ExitCode> {
     let settings = options.settings(&scratch.0)?;
     let is_kept = options.data_dir.as_ref().is_some_and(|folder| folder.join("postgres").exists());
     let is_shared = settings.database_url.is_some() || options.server.is_some() || is_kept;
-    if is_shared && !options.leave_rows {
+    if options.searches && !is_shared {
+        return Err(Error::invalid(
+            "Searches are measured over what a database holds: name it by BRASA_DATABASE_URL, --server or --data-dir.",
+        ));
+    }
+    if is_shared && !options.leave_rows && !options.searches {
         return Err(Error::invalid(
             "The benchmark would store thousands of made-up patients in a database that is not its own. Name none (BRASA_DATABASE_URL, --server, --data-dir), or agree with --leave-rows.",
         ));
@@ -128,6 +140,13 @@ async fn in_process(
 
 async fn measure(options: &Options, target: &Target, database: Option<Connection>, scratch: &Path) -> Result<()> {
     let (crowd, duration) = (options.crowd(), Duration::from_secs(options.seconds));
+    if options.searches {
+        let mut floor = database.filter(|_| !options.no_floor).map(|database| Floor::bare(database, scratch));
+        let meter = Meter::of(floor.as_ref(), options.server.is_none()).await;
+        print(&report::notes(options.clients, options.seconds, options.rounds));
+        print("");
+        return searches::measure(target, &mut floor, &meter, crowd, duration, options.rounds).await;
+    }
     say("Storing the patients that reads and updates are about.");
     load::prepare(target, crowd).await?;
     let imported = load::import_one(target).await?;
@@ -135,12 +154,7 @@ async fn measure(options: &Options, target: &Target, database: Option<Connection
         Some(database) => Some(Floor::open(database, scratch, &imported).await?),
         None => None,
     };
-    let postgres = match &floor {
-        Some(floor) => floor.postgres().await,
-        None => None,
-    };
-    let is_own = options.server.is_none();
-    let database_us = || postgres.map(cpu::Postgres::total_us);
+    let meter = Meter::of(floor.as_ref(), options.server.is_none()).await;
     print(&report::notes(options.clients, options.seconds, options.rounds));
     print("");
     print(report::HEAD);
@@ -153,15 +167,15 @@ async fn measure(options: &Options, target: &Target, database: Option<Connection
             if let Some(floor) = &floor {
                 floor.settle().await;
             }
-            let (process, before) = (cpu::process_us(), database_us());
+            let before = meter.read();
             let run = load::run(target, row, crowd, duration).await?;
-            let own = cpu::process_us().saturating_sub(process).saturating_sub(run.client_cpu_us);
-            brasa.add(run, is_own.then_some(own), spent(before, database_us()));
+            let (own, database) = meter.since(&before, run.client_cpu_us);
+            brasa.add(run, own, database);
             if let Some(floor) = &mut floor {
                 floor.settle().await;
-                let before = database_us();
+                let before = meter.read();
                 let run = floor.run(row, crowd, duration).await?;
-                alone.add(run, None, spent(before, database_us()));
+                alone.add(run, None, meter.since(&before, 0).1);
             }
         }
         print(&report::line(row, &mut brasa, floor.is_some().then_some(&mut alone)));
@@ -169,8 +183,39 @@ async fn measure(options: &Options, target: &Target, database: Option<Connection
     Ok(())
 }
 
-fn spent(before: Option<u64>, after: Option<u64>) -> Option<u64> {
-    Some(after?.saturating_sub(before?))
+/// Tells the processor time of the server and of the database.
+struct Meter {
+    postgres: Option<cpu::Postgres>,
+    /// The server runs in this process.
+    is_own: bool,
+}
+
+/// What a [`Meter`] showed (µs).
+struct Reading {
+    process: u64,
+    database: Option<u64>,
+}
+
+impl Meter {
+    async fn of(floor: Option<&Floor>, is_own: bool) -> Meter {
+        let postgres = match floor {
+            Some(floor) => floor.postgres().await,
+            None => None,
+        };
+        Meter { postgres, is_own }
+    }
+
+    fn read(&self) -> Reading {
+        Reading { process: cpu::process_us(), database: self.postgres.map(cpu::Postgres::total_us) }
+    }
+
+    /// Of the server, without the clients that run in its process, and of the database.
+    fn since(&self, before: &Reading, client_us: u64) -> (Option<u64>, Option<u64>) {
+        let now = self.read();
+        let own = now.process.saturating_sub(before.process).saturating_sub(client_us);
+        let database = now.database.zip(before.database).map(|(now, before)| now.saturating_sub(before));
+        (self.is_own.then_some(own), database)
+    }
 }
 
 /// Host, address and path of a server's FHIR endpoint.

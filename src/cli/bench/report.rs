@@ -32,8 +32,8 @@ impl Side {
     }
 
     /// Of what the row counts, each second.
-    fn rate(&self, row: Row) -> f64 {
-        self.requests() * f64::from(row.resources()) / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
+    fn rate(&self, resources: u32) -> f64 {
+        self.requests() * f64::from(resources) / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
     /// In milliseconds. `part`: hundredths of the answers that were as fast.
@@ -45,9 +45,9 @@ impl Side {
             .map_or("–".to_owned(), |us| format!("{:.2}", Duration::from_micros(*us).as_secs_f64() * 1e3))
     }
 
-    fn each(&self, row: Row, cpu_us: Option<u64>) -> String {
+    fn each(&self, resources: u32, cpu_us: Option<u64>) -> String {
         let seconds = |us| Duration::from_micros(us).as_secs_f64();
-        let each = |us| seconds(us) * 1e6 / (self.requests() * f64::from(row.resources())).max(1.0);
+        let each = |us| seconds(us) * 1e6 / (self.requests() * f64::from(resources)).max(1.0);
         cpu_us.map_or("–".to_owned(), |us| format!("{:.0}", each(us)))
     }
 }
@@ -58,8 +58,13 @@ pub const HEAD: &str = "\
 
 /// One line of the table. `floor`: `None` when pgbench did not run.
 pub fn line(row: Row, brasa: &mut Side, floor: Option<&mut Side>) -> String {
+    line_of(row.title(), row.resources(), brasa, floor)
+}
+
+/// As [`line`], of requests that count as so many resources.
+pub fn line_of(title: &str, row: u32, brasa: &mut Side, floor: Option<&mut Side>) -> String {
     let mut cells = vec![
-        row.title().to_owned(),
+        title.to_owned(),
         format!("{:.0}", brasa.rate(row)),
         brasa.percentile(50),
         brasa.percentile(99),

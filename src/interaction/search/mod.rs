@@ -14,18 +14,33 @@ use crate::fhir::definitions::ResourceType;
 use crate::search::clause::Clause;
 use crate::search::page::{Page, open};
 use crate::search::query::{self, Query, Question, Scope, Summary, Total};
-use crate::store::search::{Found, Search};
+use crate::store::search::{Found, Search, Trace};
 use crate::store::{Reader, Stored};
 use chrono::Utc;
 
 /// Answers a search with a page of matches.
 pub async fn answer(context: &Context, reader: Reader<'_>, request: &Request, scope: &Scope) -> Result<Response> {
     let query = read(context, scope, &request.query, request.prefer.strict, Some(&request.base))?;
-    if query.explain && !context.limits.explain {
+    if !query.explain {
+        return run(context, reader, request, scope, &query).await;
+    }
+    if !context.limits.explain {
         let message = "A search is explained only where the operator allows it: BRASA_EXPLAIN=on.";
         return Err(Error::not_supported(message).at("_explain"));
     }
-    let page = query.page.as_deref().map(|token| open_page(context, &query, token)).transpose()?;
+    let trace = Trace::default();
+    let answer = run(context, reader.traced(&trace), request, scope, &query).await?;
+    Ok(Response::of_body(200, explain::write(&query, &answer, &trace.steps())))
+}
+
+async fn run(
+    context: &Context,
+    reader: Reader<'_>,
+    request: &Request,
+    scope: &Scope,
+    query: &Query,
+) -> Result<Response> {
+    let page = query.page.as_deref().map(|token| open_page(context, query, token)).transpose()?;
     let conditions = pending::settle(context, reader, &query.clauses).await?;
     let search = Search {
         types: &query.types,
@@ -33,15 +48,11 @@ pub async fn answer(context: &Context, reader: Reader<'_>, request: &Request, sc
         sort: &query.sort,
         page: page.as_ref(),
         count: usize::try_from(query.count).unwrap_or(usize::MAX),
-        explain: query.explain,
     };
     let found = if query.summary == Summary::Count { Found::default() } else { reader.search(&search).await? };
-    let total = total(reader, &query, &search, &found).await?;
-    if query.explain {
-        return Ok(Response::of_body(200, explain::write(&query, &found, total)));
-    }
-    let included = include::follow(context, reader, &query, &found).await?;
-    let answer = searchset::Answer { context, request, scope, query: &query, page: page.as_ref(), total };
+    let total = total(reader, query, &search, &found).await?;
+    let included = include::follow(context, reader, query, &found).await?;
+    let answer = searchset::Answer { context, request, scope, query, page: page.as_ref(), total };
     Ok(Response::of_body(200, answer.write(&found, &included)?))
 }
 
@@ -72,7 +83,7 @@ pub async fn find_with(
     if conditions.is_empty() {
         return Err(Error::invalid("A condition has a search parameter and a value, such as identifier=system|value."));
     }
-    let search = Search { types: &query.types, conditions: &conditions, sort: &[], page: None, count, explain: false };
+    let search = Search { types: &query.types, conditions: &conditions, sort: &[], page: None, count };
     let found = reader.search(&search).await?.hits.into_iter().map(|hit| hit.stored).collect();
     Ok((conditions, found))
 }

@@ -192,7 +192,7 @@ impl<'a> Following<'a> {
         parameters.extend(version.map(|version| ("version".to_owned(), escaped(version))));
         let query = read(self.context, &Scope::Type(resource_type), &parameters, true, None)?;
         let (types, conditions, sort) = (&query.types, &query.clauses, &query.sort);
-        let search = Search { types, conditions, sort, page: None, count: 1, explain: false };
+        let search = Search { types, conditions, sort, page: None, count: 1 };
         Ok(self.reader.search(&search).await?.hits.pop().and_then(|hit| hit.stored.body))
     }
 }

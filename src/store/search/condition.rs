@@ -7,7 +7,6 @@
 use super::driver::single_token;
 use super::entries::{comparison, named_t, push_limits, push_match, table_of};
 use super::sql::Sql;
-use super::statement::push_compartments;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::search::clause::{Bounds, Branch, Chain, Clause, Has, Limit, Link, Predicate, SystemMatch};
@@ -19,13 +18,13 @@ const INSTANT_US: i64 = 1;
 
 /// How "some entry matches" is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form<'a> {
+pub enum Form {
     Exists,
     Fenced,
-    /// Inside these compartments: a token's entries there are few, so that they are read once and looked up in memory; the
+    /// Inside one compartment: a token's entries there are few, so that they are read once and looked up in memory; the
     /// rest is fenced. Told the truth about one patient, the planner would do the same; but it believes that a patient and a
     /// code have nothing to do with each other, and joins thousands with thousands row by row.
-    Inside(&'a [String]),
+    Inside,
 }
 
 /// The row that a condition is about.
@@ -33,9 +32,12 @@ pub enum Form<'a> {
 pub struct Anchor<'a> {
     pub alias: &'static str,
     pub table: Table,
-    pub form: Form<'a>,
+    pub form: Form,
     /// Links between this row and the one that is searched for.
     pub level: usize,
+    /// The only compartment that is searched. Said as a value to each table, it lets Citus send the statement to its shard
+    /// as it is.
+    pub home: Option<&'a str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +53,20 @@ const ALIASES: [(&str, &str); 8] =
     [("r", "l"), ("r1", "l1"), ("r2", "l2"), ("r3", "l3"), ("r4", "l4"), ("r5", "l5"), ("r6", "l6"), ("r7", "l7")];
 
 impl<'a> Anchor<'a> {
-    pub fn resource(form: Form<'a>) -> Anchor<'a> {
-        Anchor { alias: "r", table: Table::Resource, form, level: 0 }
+    pub fn resource(form: Form, home: Option<&'a str>) -> Anchor<'a> {
+        Anchor { alias: "r", table: Table::Resource, form, level: 0, home }
     }
 
-    pub fn token() -> Anchor<'a> {
-        Anchor { alias: "d", table: Table::Token, form: Form::Fenced, level: 0 }
+    pub fn token(home: Option<&'a str>) -> Anchor<'a> {
+        Anchor { alias: "d", table: Table::Token, form: Form::Fenced, level: 0, home }
+    }
+
+    /// Pushes the compartment of the row.
+    pub fn push_compartment(&self, sql: &mut Sql) {
+        match self.home {
+            Some(home) => sql.bind(home),
+            None => sql.push(self.alias).push(".compartment"),
+        };
     }
 
     /// The entry of a reference that leads from here or to here.
@@ -135,7 +145,8 @@ fn on_resource(sql: &mut Sql, anchor: Anchor, push: impl FnOnce(&mut Sql, Anchor
     let resource = Anchor { alias: "o", table: Table::Resource, ..anchor };
     push_some(sql, "resource o", anchor.form);
     sql.push("o.key = ").push(anchor.alias).push(".key AND o.compartment = ");
-    sql.push(anchor.alias).push(".compartment AND ");
+    anchor.push_compartment(sql);
+    sql.push(" AND ");
     push(sql, resource)?;
     push_end(sql, anchor.form);
     Ok(())
@@ -209,21 +220,19 @@ fn time(us: i64) -> DateTime<Utc> {
 /// Some entry of the row's resource matches.
 fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Result<()> {
     let table = table_of(predicate)?;
-    if let (Form::Inside(compartments), "search_token") = (anchor.form, table) {
+    if (anchor.form, table) == (Form::Inside, "search_token") {
         // IS TRUE keeps the planner from making a join of it.
-        sql.push("((").push(anchor.alias).push(".compartment, ").push(anchor.alias);
-        sql.push(".key) IN (SELECT t.compartment, t.key FROM search_token t WHERE ");
+        sql.push("(").push(anchor.alias).push(".key IN (SELECT t.key FROM search_token t WHERE ");
         push_match(sql, predicate)?;
-        push_compartments(sql, compartments, "t");
+        sql.push(" AND t.compartment = ");
+        anchor.push_compartment(sql);
         sql.push(")) IS TRUE");
         return Ok(());
     }
     push_some(sql, named_t(table), anchor.form);
-    sql.push("t.compartment = ")
-        .push(anchor.alias)
-        .push(".compartment AND t.key = ")
-        .push(anchor.alias)
-        .push(".key AND ");
+    sql.push("t.compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(" AND t.key = ").push(anchor.alias).push(".key AND ");
     if table == "search_token" && anchor.form == Form::Fenced {
         // With the date, all columns of the index are known: one look-up.
         sql.push("t.date = ").push(anchor.alias).push(".date AND ");
@@ -234,12 +243,12 @@ fn push_entry(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Resul
 }
 
 /// Begins "some row of a table"; its condition follows.
-fn push_some(sql: &mut Sql, table: &'static str, form: Form<'_>) {
+fn push_some(sql: &mut Sql, table: &'static str, form: Form) {
     sql.push(if form == Form::Exists { "EXISTS (SELECT 1 FROM " } else { "(SELECT count(*) FROM " });
     sql.push(table).push(" WHERE ");
 }
 
-fn push_end(sql: &mut Sql, form: Form<'_>) {
+fn push_end(sql: &mut Sql, form: Form) {
     sql.push(if form == Form::Exists { ")" } else { ") > 0" });
 }
 
@@ -248,8 +257,16 @@ fn push_chain(sql: &mut Sql, chain: &Chain, anchor: Anchor<'_>) -> Result<()> {
     let link = anchor.link()?;
     let params: Vec<i32> = chain.links.iter().map(|link| link.param).collect();
     push_some_link(sql, link);
-    sql.push(link.alias).push(".compartment = ").push(anchor.alias).push(".compartment AND ").push(link.alias);
-    sql.push(".key = ").push(anchor.alias).push(".key AND ").push(link.alias).push(".param = ANY(").bind(params);
+    sql.push(link.alias).push(".compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(" AND ")
+        .push(link.alias)
+        .push(".key = ")
+        .push(anchor.alias)
+        .push(".key AND ")
+        .push(link.alias)
+        .push(".param = ANY(")
+        .bind(params);
     sql.push(") AND (");
     for (number, (target, condition)) in chain.targets.iter().enumerate() {
         for (turn, one) in chain.links.iter().enumerate() {
@@ -273,10 +290,10 @@ fn push_target(
     condition: &Clause,
 ) -> Result<()> {
     let target = link.target()?;
-    if let Form::Inside(compartments) = link.form {
+    if link.form == Form::Inside {
         sql.push("((").push(link.alias).push(".token # ").bind(by.hash).push(") IN (SELECT ").push(target.alias);
-        sql.push(".self FROM resource ").push(target.alias).push(" WHERE TRUE");
-        push_compartments(sql, compartments, target.alias);
+        sql.push(".self FROM resource ").push(target.alias).push(" WHERE ").push(target.alias).push(".compartment = ");
+        link.push_compartment(sql);
         sql.push(" AND ");
         push_current(sql, target, target_type);
         push_clause(sql, condition, target)?;
@@ -288,8 +305,9 @@ fn push_target(
     } else {
         "(SELECT count(*) FROM resource "
     });
-    sql.push(target.alias).push(" WHERE ").push(target.alias).push(".compartment = ").push(link.alias);
-    sql.push(".compartment AND ").push(target.alias).push(".self = (").push(link.alias).push(".token # ").bind(by.hash);
+    sql.push(target.alias).push(" WHERE ").push(target.alias).push(".compartment = ");
+    link.push_compartment(sql);
+    sql.push(" AND ").push(target.alias).push(".self = (").push(link.alias).push(".token # ").bind(by.hash);
     sql.push(") AND ");
     push_current(sql, target, target_type);
     push_clause(sql, condition, target)?;
@@ -307,8 +325,9 @@ fn push_current(sql: &mut Sql, target: Anchor<'_>, target_type: ResourceType) {
 fn push_has(sql: &mut Sql, has: &Has, anchor: Anchor<'_>) -> Result<()> {
     let link = anchor.link()?;
     push_some_link(sql, link);
-    sql.push(link.alias).push(".compartment = ").push(anchor.alias).push(".compartment AND ").push(link.alias);
-    sql.push(".token IN (");
+    sql.push(link.alias).push(".compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(" AND ").push(link.alias).push(".token IN (");
     sql.each(&has.links, ", ", |sql, by| {
         sql.push(anchor.alias).push(".self # ").bind(by.hash);
     });

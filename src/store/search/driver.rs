@@ -28,6 +28,24 @@ pub enum Driver {
     Planner,
 }
 
+impl Driver {
+    /// Nothing can be found: no id or identifier leads anywhere.
+    pub fn is_nowhere(&self) -> bool {
+        matches!(self, Driver::Compartments(compartments) if compartments.is_empty())
+    }
+
+    /// The one compartment that is searched.
+    pub fn single(&self) -> Option<&str> {
+        match self {
+            Driver::Compartments(compartments) | Driver::Token { compartments, .. } => match compartments.as_slice() {
+                [one] => Some(one),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
 /// How often a condition is met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Frequency {

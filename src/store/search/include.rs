@@ -1,7 +1,7 @@
 //! Resources that go along with a page: those that it refers to, and those that refer to it. One statement for each.
 
 use super::sql::Sql;
-use super::statement::push_pack;
+use super::statement::{push_compartments, push_pack};
 use super::unpack;
 use crate::auth::Filter;
 use crate::error::Result;
@@ -55,7 +55,7 @@ impl Reader<'_> {
         let alone = if let [one] = ids.as_slice() { Some(one.clone()) } else { None };
         let mut sql = Sql::new("SELECT h.compartment, h.type, h.id FROM resource_home h WHERE h.id = ANY(");
         sql.bind(ids).push(")");
-        let rows = self.query_sql(alone.as_deref(), &sql).await?;
+        let rows = self.query_sql("homes of ids", alone.as_deref(), &sql).await?;
         let home = |row: &tokio_postgres::Row| {
             let id = Id::parse(row.get(2)).ok()?;
             let wanted = lost.iter().find(|(of, one)| *one == id && of.as_str() == row.get::<_, &str>(1))?;
@@ -90,7 +90,7 @@ impl Reader<'_> {
             Some(one) => sql.bind(one.as_str()),
             None => sql.push("ANY(").bind(distinct).push(")"),
         };
-        self.unpack_all(alone.as_deref(), &sql).await
+        self.unpack_all("what is referred to", alone.as_deref(), &sql).await
     }
 
     /// Resources that refer to others, up to one more than the bound.
@@ -123,17 +123,20 @@ impl Reader<'_> {
         );
         sql.bind(referrers.tokens.clone()).push(")");
         let alone = if let [one] = compartments { Some(one.as_str()) } else { None };
-        match compartments {
-            [] => {}
-            [one] => drop(sql.push(" AND t.compartment = ").bind(one.as_str())),
-            several => drop(sql.push(" AND t.compartment = ANY(").bind(several.to_vec()).push(")")),
+        if !compartments.is_empty() {
+            push_compartments(&mut sql, compartments, "t");
         }
-        sql.push(") f ON b.compartment = f.compartment AND b.key = f.key WHERE b.body IS NOT NULL LIMIT ").bind(count);
-        self.unpack_all(alone, &sql).await
+        sql.push(") f ON b.compartment = f.compartment AND b.key = f.key WHERE b.body IS NOT NULL");
+        if !compartments.is_empty() {
+            // Said of each table, for Citus to know that one shard has it all.
+            push_compartments(&mut sql, compartments, "b");
+        }
+        sql.push(" LIMIT ").bind(count);
+        self.unpack_all("what refers", alone, &sql).await
     }
 
-    async fn unpack_all(&self, at: Option<&str>, sql: &Sql) -> Result<Vec<Stored>> {
-        let rows = self.query_sql(at, sql).await?;
+    async fn unpack_all(&self, purpose: &'static str, at: Option<&str>, sql: &Sql) -> Result<Vec<Stored>> {
+        let rows = self.query_sql(purpose, at, sql).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
             let compartment = Compartment::from_stored(row.get(0));

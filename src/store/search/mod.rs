@@ -13,10 +13,12 @@ mod run;
 mod scope;
 pub(super) mod sql;
 mod statement;
+mod trace;
 
 pub use frequency::Frequencies;
 pub use include::Referrers;
-pub use run::{Found, Hit, Step};
+pub use run::{Found, Hit};
+pub use trace::{Step, Trace};
 
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
@@ -38,8 +40,6 @@ pub struct Search<'a> {
     pub page: Option<&'a Page>,
     /// Resources of a page.
     pub count: usize,
-    /// Keep account of the statements.
-    pub explain: bool,
 }
 
 impl Search<'_> {

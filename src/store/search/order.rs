@@ -163,7 +163,9 @@ fn push_own<'s>(sql: &'s mut Sql, looked_up: &'static str, column: &'static str,
         return sql.push(anchor.alias).push(column);
     }
     sql.push("(SELECT ").push(looked_up).push(" FROM resource o WHERE o.key = ").push(anchor.alias);
-    sql.push(".key AND o.compartment = ").push(anchor.alias).push(".compartment)")
+    sql.push(".key AND o.compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(")")
 }
 
 fn push_entry<'s>(
@@ -174,7 +176,8 @@ fn push_entry<'s>(
     anchor: Anchor<'_>,
 ) -> &'s mut Sql {
     sql.push("(SELECT ").push(column).push(" FROM ").push(table).push(" t WHERE t.compartment = ");
-    sql.push(anchor.alias).push(".compartment AND t.key = ").push(anchor.alias).push(".key AND t.param = ANY(");
+    anchor.push_compartment(sql);
+    sql.push(" AND t.key = ").push(anchor.alias).push(".key AND t.param = ANY(");
     sql.bind(params).push("))")
 }
 

@@ -17,7 +17,6 @@ use crate::search::page::{Direction, PageValue};
 use crate::store::read::{Reader, Stored};
 use crate::store::statement::FIND_MEMBER_HOMES;
 use futures_util::future::join_all;
-use std::time::Instant;
 use tokio_postgres::Row;
 
 /// Matches up to which an estimate counts them.
@@ -31,7 +30,6 @@ pub struct Found {
     pub more: bool,
     /// The patient's record that the search was limited to.
     pub record: Option<Compartment>,
-    pub steps: Vec<Step>,
 }
 
 /// A match and its place in the order.
@@ -41,47 +39,29 @@ pub struct Hit {
     pub key: Vec<PageValue>,
 }
 
-/// A statement that was run, for `_explain`. It names no value.
-#[derive(Debug, Clone)]
-pub struct Step {
-    pub purpose: &'static str,
-    pub statement: String,
-    /// The compartment whose node was asked; `None`: all shards.
-    pub single_shard: bool,
-    pub rows: usize,
-    pub micros: u128,
-    /// What the database says it does, a line each.
-    pub plan: Vec<String>,
-}
-
 /// A search under way.
 pub(super) struct Run<'r> {
     pub reader: Reader<'r>,
-    explain: bool,
-    pub steps: Vec<Step>,
 }
 
 impl Reader<'_> {
     /// One page of a search.
     pub async fn search(&self, search: &Search<'_>) -> Result<Found> {
         let Filter::Everything = self.filter();
-        let mut run = Run { reader: *self, explain: search.explain, steps: Vec::new() };
-        let mut found = run.page(search).await?;
-        found.steps = run.steps;
-        Ok(found)
+        Run { reader: *self }.page(search).await
     }
 
     /// How many resources match in all.
     pub async fn count(&self, search: &Search<'_>) -> Result<i64> {
         let Filter::Everything = self.filter();
-        let mut run = Run { reader: *self, explain: false, steps: Vec::new() };
+        let mut run = Run { reader: *self };
         run.count(search, statement::count).await
     }
 
     /// About how many resources match: few are counted, of many a part that stands for the whole.
     pub async fn estimate(&self, search: &Search<'_>) -> Result<i64> {
         let Filter::Everything = self.filter();
-        let mut run = Run { reader: *self, explain: false, steps: Vec::new() };
+        let mut run = Run { reader: *self };
         let counted = run.count(search, |planned| statement::count_up_to(planned, COUNTED_MAX)).await?;
         if counted < COUNTED_MAX {
             return Ok(counted);
@@ -107,6 +87,9 @@ impl Run<'_> {
                 self.page_of_patient(search, &mut planned, home, wanted).await?
             }
             Scope::Ids(ids) => {
+                if let [(ResourceType::PATIENT, patient)] = ids.as_slice() {
+                    record = Some(Compartment::of_patient(patient));
+                }
                 planned.driver = Driver::Compartments(self.places(&ids).await?);
                 self.page_in(search, &planned, wanted).await?
             }
@@ -253,7 +236,7 @@ impl Run<'_> {
             if let Some(known) = reader.store.frequencies.get(statement) {
                 return Ok(Some(known));
             }
-            let rows = reader.query_sql(None, statement).await?;
+            let rows = reader.query_sql("how frequent a condition is", None, statement).await?;
             let frequency = frequency::of_dates(rows.iter().map(|row| row.get(0)).collect());
             reader.store.frequencies.note(statement, frequency);
             Ok(Some(frequency))
@@ -286,16 +269,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn query(&mut self, purpose: &'static str, at: Option<&str>, sql: &Sql) -> Result<Vec<Row>> {
-        let started = Instant::now();
-        let rows = self.reader.query_sql(at, sql).await?;
-        if self.explain {
-            let micros = started.elapsed().as_micros();
-            let plan = self.reader.query_sql(at, &sql.explained()).await?;
-            let plan = plan.iter().map(|row| row.get(0)).collect();
-            let (statement, single_shard) = (sql.text().to_owned(), at.is_some());
-            self.steps.push(Step { purpose, statement, single_shard, rows: rows.len(), micros, plan });
-        }
-        Ok(rows)
+        self.reader.query_sql(purpose, at, sql).await
     }
 
     async fn found(&self, search: &Search<'_>, order: &Order, rows: Vec<Row>) -> Result<Found> {
@@ -312,25 +286,7 @@ impl Run<'_> {
         if search.page.is_some_and(|page| page.direction == Direction::Previous) {
             hits.reverse();
         }
-        Ok(Found { hits, more, record: None, steps: Vec::new() })
-    }
-}
-
-impl Driver {
-    /// Nothing can be found: no id or identifier leads anywhere.
-    fn is_nowhere(&self) -> bool {
-        matches!(self, Driver::Compartments(compartments) if compartments.is_empty())
-    }
-
-    /// The one compartment that is searched.
-    fn single(&self) -> Option<&str> {
-        match self {
-            Driver::Compartments(compartments) | Driver::Token { compartments, .. } => match compartments.as_slice() {
-                [one] => Some(one),
-                _ => None,
-            },
-            _ => None,
-        }
+        Ok(Found { hits, more, record: None })
     }
 }
 

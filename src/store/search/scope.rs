@@ -105,7 +105,7 @@ mod tests {
 
     fn scope(conditions: &[Clause]) -> Scope {
         let types = [ResourceType::OBSERVATION];
-        Scope::of(&Search { types: &types, conditions, sort: &[], page: None, count: 1, explain: false })
+        Scope::of(&Search { types: &types, conditions, sort: &[], page: None, count: 1 })
     }
 
     #[test]

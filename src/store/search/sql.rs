@@ -67,6 +67,20 @@ impl Sql {
         Sql { text: format!("EXPLAIN {}", self.text), values: self.values.clone() }
     }
 
+    /// The statement with its values in it, for people and for pgbench.
+    pub fn runnable(&self) -> String {
+        let mut pieces = self.text.split('$');
+        let mut runnable = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let digits = piece.len() - piece.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (number, rest) = piece.split_at_checked(digits).unwrap_or((piece, ""));
+            let value = number.parse::<usize>().ok().and_then(|number| self.values.get(number.checked_sub(1)?));
+            runnable.push_str(&value.map_or_else(|| format!("${number}"), Bound::literal));
+            runnable.push_str(rest);
+        }
+        runnable
+    }
+
     /// The statement with its values, to know it again.
     pub fn fingerprint(&self) -> String {
         format!("{} {:?}", self.text, self.values)
@@ -92,6 +106,21 @@ impl Bound {
             Bound::Int8s(values) => values,
             Bound::Int4s(values) => values,
             Bound::Texts(values) => values,
+        }
+    }
+
+    fn literal(&self) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let list = |items: Vec<String>, of: &str| format!("ARRAY[{}]::{of}[]", items.join(","));
+        match self {
+            Bound::Int8(value) => format!("{}::bigint", quoted(&value.to_string())),
+            Bound::Int4(value) => format!("{}::integer", quoted(&value.to_string())),
+            Bound::Double(value) => format!("{}::float8", quoted(&value.to_string())),
+            Bound::Text(value) => format!("{}::text", quoted(value)),
+            Bound::Time(value) => format!("{}::timestamptz", quoted(&value.to_rfc3339())),
+            Bound::Int8s(values) => list(values.iter().map(i64::to_string).collect(), "bigint"),
+            Bound::Int4s(values) => list(values.iter().map(i32::to_string).collect(), "integer"),
+            Bound::Texts(values) => list(values.iter().map(|value| quoted(value)).collect(), "text"),
         }
     }
 
@@ -145,6 +174,7 @@ mod tests {
         let mut sql = Sql::new("SELECT ");
         sql.bind(1_i64).push(", ").bind("x'; DROP").push(", ").bind(1_i64).push(", ").bind(1_i32);
         assert_eq!(sql.text(), "SELECT $1, $2, $1, $3");
+        assert_eq!(sql.runnable(), "SELECT '1'::bigint, 'x''; DROP'::text, '1'::bigint, '1'::integer");
         assert_eq!(sql.values().map(|(_, kind)| kind).collect::<Vec<_>>(), [Type::INT8, Type::TEXT, Type::INT4]);
     }
 }

@@ -82,9 +82,14 @@ pub const SAMPLED_ONE_IN: i64 = 100;
 
 /// How many resources match among those on a hundredth of the table's pages.
 pub fn sample(planned: &Planned<'_>) -> Result<Sql> {
-    let anchor = Anchor::resource(Form::Exists);
+    let driver = match &planned.driver {
+        Driver::Token { compartments, .. } if !compartments.is_empty() => Driver::Compartments(compartments.clone()),
+        Driver::Compartments(compartments) => Driver::Compartments(compartments.clone()),
+        _ => Driver::Planner,
+    };
+    let sampled = Planned { driver, types: planned.types.clone(), order: planned.order.clone(), ..*planned };
     let mut sql = Sql::new("SELECT count(*) FROM resource r TABLESAMPLE SYSTEM (1) WHERE ");
-    planned.push_where(&mut sql, anchor)?;
+    sampled.push_where(&mut sql, sampled.anchor())?;
     Ok(sql)
 }
 
@@ -112,10 +117,13 @@ pub fn tokens(planned: &Planned<'_>, params: Vec<i32>, rows: i64) -> Result<Sql>
 impl Planned<'_> {
     fn anchor(&self) -> Anchor<'_> {
         match &self.driver {
-            Driver::Token { .. } => Anchor::token(),
-            Driver::Page | Driver::Gather(_) => Anchor::resource(Form::Fenced),
-            Driver::Compartments(compartments) => Anchor::resource(Form::Inside(compartments)),
-            Driver::Planner => Anchor::resource(Form::Exists),
+            Driver::Token { .. } => Anchor::token(self.driver.single()),
+            Driver::Page | Driver::Gather(_) => Anchor::resource(Form::Fenced, None),
+            Driver::Compartments(_) => match self.driver.single() {
+                Some(home) => Anchor::resource(Form::Inside, Some(home)),
+                None => Anchor::resource(Form::Fenced, None),
+            },
+            Driver::Planner => Anchor::resource(Form::Exists, None),
         }
     }
 
@@ -166,7 +174,8 @@ impl Planned<'_> {
             push_clause(sql, clause, anchor)?;
         }
         if anchor.table == Table::Token && !self.types.is_empty() && !self.token_tells_type() {
-            sql.push(" AND (SELECT count(*) FROM resource o WHERE o.key = d.key AND o.compartment = d.compartment");
+            sql.push(" AND (SELECT count(*) FROM resource o WHERE o.key = d.key AND o.compartment = ");
+            anchor.push_compartment(sql);
             push_types(sql, &self.types, "o");
             sql.push(") > 0");
         }
@@ -236,7 +245,7 @@ pub fn push_listed(sql: &mut Sql, predicates: &[&Predicate], types: &[&'static s
             sql.push("SELECT r7.compartment, r7.key FROM resource r7 WHERE r7.body IS NOT NULL");
             push_types(sql, types, "r7");
             sql.push(" AND ");
-            let anchor = Anchor { alias: "r7", table: Table::Resource, form: Form::Exists, level: 0 };
+            let anchor = Anchor { alias: "r7", table: Table::Resource, form: Form::Exists, level: 0, home: None };
             push_clause(sql, &Clause::Match((*predicate).clone()), anchor)?;
         } else {
             sql.push("SELECT t.compartment, t.key FROM ").push(table_of(predicate)?).push(" t WHERE ");
@@ -256,8 +265,9 @@ pub fn plain_token(predicate: &Predicate) -> Option<i64> {
 fn push_packed(sql: &mut Sql, anchor: Anchor<'_>) {
     sql.push("(SELECT ");
     push_pack(sql);
-    sql.push(" FROM resource b WHERE b.compartment = ").push(anchor.alias).push(".compartment AND b.key = ");
-    sql.push(anchor.alias).push(".key)");
+    sql.push(" FROM resource b WHERE b.compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(" AND b.key = ").push(anchor.alias).push(".key)");
 }
 
 /// The head and the body of the resource `b`.
