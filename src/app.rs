@@ -1,9 +1,11 @@
 //! The composition root: settings become a database, a store, interactions and an HTTP server.
 
+use crate::background;
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
 use crate::interaction::mint::Minter;
+use crate::interaction::parameters::Parameters;
 use crate::interaction::{Context, Limits};
 use crate::search::registry::Registry;
 use crate::store::embedded::Role;
@@ -26,6 +28,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Engine {
     pub context: Arc<Context>,
     database: Database,
+    /// Whatever writes must know the search parameters that others add.
+    care: tokio::task::JoinHandle<()>,
 }
 
 impl Engine {
@@ -48,11 +52,19 @@ impl Engine {
             false => Registry::standard(),
         };
         let own_base = settings.base_url.as_ref().map(|base| base.as_str().to_owned());
-        let context = Context { store, limits, minter: Minter::default(), registry, own_base };
-        Ok(Engine { context: Arc::new(context), database })
+        let context =
+            Context { store, limits, minter: Minter::default(), parameters: Parameters::new(registry), own_base };
+        let context = Arc::new(context);
+        context.parameters.open(&context.store).await?;
+        let care = tokio::spawn(background::keep_parameters(Arc::clone(&context)));
+        Ok(Engine { context, database, care })
     }
 
     pub async fn close(self) -> Result<()> {
+        self.care.abort();
+        if let Err(error) = self.context.parameters.leave(&self.context.store).await {
+            tracing::debug!(cause = error.cause.as_deref(), "could not say that this server goes");
+        }
         self.context.store.close();
         self.database.close().await
     }
@@ -138,12 +150,14 @@ impl Application {
 
     /// Serves until it is stopped, then closes the database's connections and the embedded database.
     pub async fn run(self) -> Result<()> {
-        let care = tokio::spawn(keep_routes(Arc::clone(&self.engine.context)));
+        let context = &self.engine.context;
+        let care =
+            [tokio::spawn(keep_routes(Arc::clone(context))), tokio::spawn(background::keep_index(Arc::clone(context)))];
         let served = tokio::select! {
             served = self.server => served,
             () = keep_database(&self.engine.database) => Ok(()),
         };
-        care.abort();
+        care.iter().for_each(tokio::task::JoinHandle::abort);
         drop(self.state);
         self.engine.close().await?;
         served.map_err(Error::internal)

@@ -1,3 +1,3 @@
--- Takes a resource's words out of the full text. $1 compartment, $2 key. Plan: index search_text_by_key, one shard.
+-- Takes resources' words out of the full text. $1 compartment, $2 keys. Plan: index search_text_by_key, one shard.
 DELETE FROM search_text
-WHERE compartment = $1 AND key = $2
+WHERE compartment = $1 AND key = ANY($2)

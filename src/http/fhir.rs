@@ -69,7 +69,9 @@ async fn answer_one(
     told.resource_type = interaction.resource_type().map(|resource_type| resource_type.as_str());
     check_accept(format, header(ACCEPT)?.as_deref())?;
     let is_search = matches!(interaction, Interaction::Search(_));
-    let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search;
+    // An operation may have no body; one that has no use for it refuses it.
+    let is_operation = matches!(interaction, Interaction::Reindex(_));
+    let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search && !is_operation;
     if writes {
         check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
     }

@@ -31,6 +31,9 @@ pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
     if let Some(location) = response.location {
         builder.insert_header((LOCATION, format!("{}/{location}", form.base)));
     }
+    for header in response.headers {
+        builder.insert_header(header);
+    }
     finish(builder, response.body, form.pretty)
 }
 

@@ -15,6 +15,17 @@ const OF_TYPES: &[&str] = &["read", "vread", "update", "patch", "delete", "histo
 const OF_BINARY: &[&str] = &["read", "vread", "update", "delete", "history-instance", "history-type", "create"];
 const OF_SYSTEM: &[&str] = &["transaction", "batch", "history-system"];
 
+/// The operations of the system, and of each type and resource. There is no OperationDefinition to be read: the name is what
+/// counts.
+fn operations() -> Json {
+    let reindex =
+        Object::new().with_str("name", "reindex").with_str("definition", "urn:brasa:operation:reindex").with_str(
+            "documentation",
+            "Writes the search index of stored resources again; GET $reindex tells how far it is.",
+        );
+    Json::Array(vec![Json::Object(reindex)])
+}
+
 pub fn answer(request: &Request) -> Result<Response> {
     let codes = |codes: &[&str]| {
         Json::Array(codes.iter().map(|code| Json::Object(Object::new().with_str("code", code))).collect())
@@ -30,13 +41,15 @@ pub fn answer(request: &Request) -> Result<Response> {
             .with("conditionalCreate", Json::Bool(false))
             .with_str("conditionalRead", "full-support")
             .with("conditionalUpdate", Json::Bool(false))
-            .with_str("conditionalDelete", "not-supported");
+            .with_str("conditionalDelete", "not-supported")
+            .with("operation", operations());
         Json::Object(entry)
     });
     let rest = Object::new()
         .with_str("mode", "server")
         .with("resource", Json::Array(resources.collect()))
-        .with("interaction", codes(OF_SYSTEM));
+        .with("interaction", codes(OF_SYSTEM))
+        .with("operation", operations());
     let software = Object::new().with_str("name", "Brasa").with_str("version", env!("CARGO_PKG_VERSION"));
     let implementation =
         Object::new().with_str("description", "Brasa, a FHIR R4 server").with_str("url", &request.base);

@@ -7,8 +7,10 @@ mod create;
 mod delete;
 mod history;
 pub mod mint;
+pub mod parameters;
 pub mod patch;
 mod read;
+pub mod reindex;
 pub mod request;
 pub mod response;
 pub mod route;
@@ -30,6 +32,7 @@ use crate::store::Store;
 use crate::validate;
 use conditional::Criterion;
 use mint::Minter;
+use parameters::Parameters;
 use request::Request;
 use response::Response;
 use route::Interaction;
@@ -41,15 +44,20 @@ pub struct Context {
     pub limits: Limits,
     pub minter: Minter,
     /// What can be asked of each type, and so what the index remembers.
-    pub registry: Arc<Registry>,
+    pub parameters: Parameters,
     /// The configured address of this server; absolute references that start with it are local ones.
     pub own_base: Option<String>,
 }
 
 impl Context {
+    /// The search parameters as they are now: taken once for a request.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.parameters.known().registry)
+    }
+
     /// What the index holds of a resource.
-    fn entries(&self, resource: &Resource) -> Entries {
-        extract(&self.registry, resource, self.own_base.as_deref())
+    fn entries(&self, registry: &Registry, resource: &Resource) -> Entries {
+        extract(registry, resource, self.own_base.as_deref())
     }
 }
 
@@ -125,6 +133,8 @@ async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Op
             conditional::delete(context, grant, request, &criterion).await
         }
         Interaction::Delete(resource_type, id) => delete::answer(context, grant, request, *resource_type, id).await,
+        Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,
+        Interaction::ReindexStatus => reindex::status(context, request).await,
         Interaction::Bundle => Err(Error::invalid("A Bundle cannot be an entry's request.")),
     }
 }
@@ -139,6 +149,9 @@ async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &
         Interaction::History(scope) => history::answer(context, reader, request, scope).await,
         Interaction::Search(scope) => search::answer(context, reader, request, scope).await,
         Interaction::Capabilities => capabilities::answer(request),
+        Interaction::Reindex(_) | Interaction::ReindexStatus => {
+            Err(Error::not_supported("$reindex cannot be part of a transaction: send it by itself."))
+        }
         _ => Err(Error::internal("a writing interaction was sent to be read")),
     }
 }

@@ -19,6 +19,8 @@ pub struct Response {
     pub interaction: Option<&'static str>,
     /// `Type/id/_history/version`, relative to the base.
     pub location: Option<String>,
+    /// Further headers, in lower case.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Response {
@@ -29,9 +31,7 @@ impl Response {
             version: Some(stored.version_id),
             last_modified: Some(stored.last_updated),
             body: stored.body,
-            is_outcome: false,
-            interaction: None,
-            location: None,
+            ..Response::default()
         }
     }
 

@@ -27,6 +27,18 @@ pub enum Interaction {
     Search(Scope),
     /// A transaction or a batch: the Bundle says which.
     Bundle,
+    /// `$reindex`.
+    Reindex(Level),
+    /// How far the jobs of `$reindex` are.
+    ReindexStatus,
+}
+
+/// What an operation works on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Level {
+    System,
+    Type(ResourceType),
+    Instance(ResourceType, Id),
 }
 
 impl Interaction {
@@ -50,6 +62,8 @@ impl Interaction {
             Interaction::Search(Scope::Type(_)) => "search-type",
             Interaction::Search(Scope::Compartment { .. }) => "search-compartment",
             Interaction::Bundle => "bundle",
+            Interaction::Reindex(_) => "$reindex",
+            Interaction::ReindexStatus => "$reindex-status",
         }
     }
 
@@ -77,12 +91,17 @@ impl Interaction {
             | Interaction::Patch(resource_type, _)
             | Interaction::Delete(resource_type, _)
             | Interaction::History(HistoryScope::Instance(resource_type, _) | HistoryScope::Type(resource_type))
-            | Interaction::Search(Scope::Type(resource_type)) => Some(*resource_type),
+            | Interaction::Search(Scope::Type(resource_type))
+            | Interaction::Reindex(Level::Type(resource_type) | Level::Instance(resource_type, _)) => {
+                Some(*resource_type)
+            }
             Interaction::Search(Scope::Compartment { inner, .. }) => *inner,
             Interaction::Capabilities
             | Interaction::Bundle
             | Interaction::History(HistoryScope::System)
-            | Interaction::Search(Scope::System) => None,
+            | Interaction::Search(Scope::System)
+            | Interaction::Reindex(Level::System)
+            | Interaction::ReindexStatus => None,
         }
     }
 }
@@ -100,7 +119,8 @@ pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
         (["metadata"], Method::Get | Method::Head) => Ok(Interaction::Capabilities),
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::System)),
         ([] | ["metadata" | "_history" | "_search"], _) => Err(not_allowed(method)),
-        ([operation], _) if operation.starts_with('$') => Err(not_yet("This operation")),
+        (["$reindex"], Method::Get | Method::Head) => Ok(Interaction::ReindexStatus),
+        ([operation], _) if operation.starts_with('$') => self::operation(method, operation, Level::System),
         ([type_name, rest @ ..], _) => of_type(method, resource_type(type_name)?, rest, query),
     }
 }
@@ -116,7 +136,9 @@ fn of_type(method: Method, resource_type: ResourceType, rest: &[&str], query: &s
         ([], Method::Patch) if !query.is_empty() => Ok(Interaction::ConditionalPatch(resource_type)),
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::Type(resource_type))),
         ([] | ["_history" | "_search"], _) => Err(not_allowed(method)),
-        ([operation], _) if operation.starts_with('$') => Err(not_yet("This operation")),
+        ([operation], _) if operation.starts_with('$') => {
+            self::operation(method, operation, Level::Type(resource_type))
+        }
         ([id, rest @ ..], _) => of_instance(method, resource_type, self::id(id, resource_type)?, rest),
     }
 }
@@ -138,13 +160,24 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
             Ok(Interaction::Vread(resource_type, id, version.as_str().to_owned()))
         }
         ["_history"] | ["_history", _] => Err(not_allowed(method)),
-        [operation] if operation.starts_with('$') => Err(not_yet("This operation")),
+        [operation] if operation.starts_with('$') => {
+            self::operation(method, operation, Level::Instance(resource_type, id))
+        }
         [inner] if reads => in_compartment(resource_type, id, inner),
         [inner, "_search"] if method == Method::Post => in_compartment(resource_type, id, inner),
         [inner] | [inner, "_search"] if in_compartment(resource_type, id.clone(), inner).is_ok() => {
             Err(not_allowed(method))
         }
         _ => Err(Error::not_found("There is nothing at this address.")),
+    }
+}
+
+fn operation(method: Method, name: &str, level: Level) -> Result<Interaction> {
+    match (name, method) {
+        ("$reindex", Method::Post) => Ok(Interaction::Reindex(level)),
+        // It changes what is stored, if only the index.
+        ("$reindex", _) => Err(not_allowed(method)),
+        _ => Err(not_yet("This operation")),
     }
 }
 
@@ -204,6 +237,10 @@ mod tests {
             (Method::Get, "Patient/1/_history", Interaction::History(instance)),
             (Method::Get, "Patient/_history", Interaction::History(HistoryScope::Type(patient()))),
             (Method::Get, "_history", Interaction::History(HistoryScope::System)),
+            (Method::Post, "$reindex", Interaction::Reindex(Level::System)),
+            (Method::Post, "Patient/$reindex", Interaction::Reindex(Level::Type(patient()))),
+            (Method::Post, "Patient/1/$reindex", Interaction::Reindex(Level::Instance(patient(), the_id("1")))),
+            (Method::Get, "$reindex", Interaction::ReindexStatus),
             (Method::Get, "", Interaction::Search(Scope::System)),
             (Method::Post, "_search", Interaction::Search(Scope::System)),
             (Method::Head, "Patient", Interaction::Search(Scope::Type(patient()))),
@@ -231,6 +268,8 @@ mod tests {
             (Method::Patch, "Patient", "", 405),
             (Method::Patch, "Binary/1", "", 405),
             (Method::Get, "Patient/1/$everything", "", 400),
+            (Method::Get, "Patient/$reindex", "", 405),
+            (Method::Delete, "$reindex", "", 405),
             (Method::Get, "Patient/%ff", "", 400),
             (Method::Get, "Patient%2F1", "", 404),
             (Method::Get, "Patient/1%2F_history", "", 400),

@@ -1,5 +1,6 @@
 //! The one write path: locks what is there, checks the conditions, builds the versions, commits them together.
 
+use super::parameters::Known;
 use super::request::{Precondition, Request, Return};
 use super::response::{Response, location};
 use super::{Context, body_resource};
@@ -8,9 +9,12 @@ use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
 use crate::fhir::instant::to_millisecond;
+use crate::fhir::invalid::Invalid;
 use crate::fhir::outcome::{Issue, outcome};
 use crate::fhir::resource::Resource;
+use crate::search::custom;
 use crate::search::entry::Entries;
+use crate::search::registry::CustomDefinition;
 use crate::store::{Identifier, Locked, NewVersion, Previous, Reader, Scope, Stored, Write, WriteFailure};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -169,7 +173,7 @@ pub fn respond(written: &Written, intent: Intent, returns: Return) -> Response {
     };
     let location = version.filter(|_| !deleted).map(|version| location(written.resource_type, &written.id, version));
     let is_outcome = returns == Return::OperationOutcome;
-    Response { status, body, is_outcome, interaction: None, version, last_modified, location }
+    Response { status, body, is_outcome, version, last_modified, location, ..Response::default() }
 }
 
 /// Writes all changes or none. A race that another writer won is repeated from the start, a few times.
@@ -177,7 +181,13 @@ pub async fn apply(context: &Context, grant: &Grant, work: &Work<'_>) -> Result<
     let mut attempt = 1;
     loop {
         match attempt_once(context, grant, work).await {
-            Ok(written) => return Ok(written),
+            Ok((written, parameters_changed)) => {
+                if parameters_changed && let Err(error) = context.parameters.sync(&context.store).await {
+                    // It will be looked for again.
+                    tracing::warn!(cause = error.cause.as_deref(), "could not read the search parameters");
+                }
+                return Ok(written);
+            }
             Err(WriteFailure::Refused(error)) => return Err(error),
             Err(WriteFailure::Raced(error)) if attempt >= ATTEMPTS_MAX => return Err(error),
             Err(WriteFailure::Raced(_)) => {
@@ -189,13 +199,17 @@ pub async fn apply(context: &Context, grant: &Grant, work: &Work<'_>) -> Result<
     }
 }
 
+/// What was written, and whether the search parameters of this server change with it.
 async fn attempt_once(
     context: &Context,
     grant: &Grant,
     work: &Work<'_>,
-) -> std::result::Result<Vec<Written>, WriteFailure> {
-    let mut builder =
-        Builder { context, work, now: to_millisecond(Utc::now()), writes: Vec::new(), written: Vec::new() };
+) -> std::result::Result<(Vec<Written>, bool), WriteFailure> {
+    let now = to_millisecond(Utc::now());
+    // Held until the commit: a search parameter is filled only when no write is under way that does not know it.
+    let known = context.parameters.known();
+    let (writes, written, definitions) = (Vec::new(), Vec::new(), Vec::new());
+    let mut builder = Builder { context, work, known: &known, now, writes, written, definitions };
     let to_lock: Vec<usize> =
         (0..).zip(work.changes).filter(|(_, change)| change.intent != Intent::Create).map(|(n, _)| n).collect();
     let mut transaction = context.store.transaction(grant, scope(work.changes)).await?;
@@ -205,12 +219,15 @@ async fn attempt_once(
         .map(|change| (change.resource_type, change.id.clone()))
         .collect();
     let locked = transaction.lock(&keys).await?;
-    let built = builder.build_all(&to_lock, locked).await;
+    let built = builder.build_all(&to_lock, locked).await.and_then(|()| builder.check_parameters());
     let Builder { writes, written, .. } = builder;
-    if let Err(error) = built {
-        transaction.roll_back().await;
-        return Err(error.into());
-    }
+    let parameters_changed = match built {
+        Ok(changed) => changed,
+        Err(error) => {
+            transaction.roll_back().await;
+            return Err(error.into());
+        }
+    };
     if let Some(after) = work.after {
         transaction.stage(&writes, work.receipt).await?;
         if let Err(error) = after.run(transaction.reader()).await {
@@ -221,7 +238,7 @@ async fn attempt_once(
     let staged = work.after.is_some();
     let (writes, receipt) = if staged { (&[][..], None) } else { (&writes[..], work.receipt) };
     transaction.commit_changes(writes, receipt).await?;
-    Ok(written)
+    Ok((written, parameters_changed))
 }
 
 /// The compartments that a transaction will touch, as far as they are known before it starts.
@@ -241,9 +258,12 @@ fn scope(changes: &[Change]) -> Scope {
 struct Builder<'a> {
     context: &'a Context,
     work: &'a Work<'a>,
+    known: &'a Known,
     now: DateTime<Utc>,
     writes: Vec<Write>,
     written: Vec<Written>,
+    /// What SearchParameter resources among them add, each with the position of its change.
+    definitions: Vec<(usize, CustomDefinition)>,
 }
 
 impl Builder<'_> {
@@ -291,7 +311,7 @@ impl Builder<'_> {
     }
 
     fn version(
-        &self,
+        &mut self,
         position: usize,
         change: &Change,
         next: Next,
@@ -299,6 +319,10 @@ impl Builder<'_> {
     ) -> Result<(NewVersion, Option<Vec<u8>>)> {
         let Next { version_id, last_updated, key } = next;
         let mut resource = (self.work.resource)(position, standing)?;
+        if change.resource_type == ResourceType::SEARCH_PARAMETER {
+            let definition = custom::read(&resource).map_err(|fault| in_parameter(change, fault))?;
+            self.definitions.extend(definition.map(|definition| (position, definition)));
+        }
         resource.stamp(&change.id, version_id, last_updated);
         let residence = resource.residence(&change.id, self.context.own_base.as_deref());
         let json = resource.to_bytes();
@@ -313,9 +337,25 @@ impl Builder<'_> {
             members: residence.members,
             identifiers: identifiers(&resource),
             key,
-            entries: self.context.entries(&resource),
+            entries: self.context.entries(&self.known.registry, &resource),
         };
         Ok((version, self.work.keep_bodies.then_some(json)))
+    }
+
+    /// Whether the search parameters of this server change. Refused is what could not be used beside the others.
+    fn check_parameters(&self) -> Result<bool> {
+        let is_parameter = |change: &&Change| change.resource_type == ResourceType::SEARCH_PARAMETER;
+        let written: Vec<&Id> = self.work.changes.iter().filter(is_parameter).map(|change| &change.id).collect();
+        let (positions, definitions): (Vec<usize>, Vec<CustomDefinition>) = self.definitions.iter().cloned().unzip();
+        if definitions.is_empty() {
+            return Ok(!written.is_empty() && self.known.has_any(&written));
+        }
+        self.known.check(&written, &definitions).map_err(|(number, fault)| {
+            let change = positions.get(number).and_then(|position| self.work.changes.get(*position));
+            change
+                .map_or_else(|| Error::internal("a search parameter is lost"), |c| c.at(in_parameter(c, fault.clone())))
+        })?;
+        Ok(true)
     }
 
     /// What the current version left beside its own row, read from its body, and the resource that was read.
@@ -326,12 +366,18 @@ impl Builder<'_> {
             None => (Vec::new(), Vec::new(), Entries::default()),
             Some(resource) => {
                 let residence = resource.residence(&current.id, self.context.own_base.as_deref());
-                (residence.members, identifiers(resource), self.context.entries(resource))
+                (residence.members, identifiers(resource), self.context.entries(&self.known.registry, resource))
             }
         };
         let Stored { compartment, version_id, .. } = current;
         Ok((Previous { compartment, version_id, members, identifiers, key, entries }, standing))
     }
+}
+
+/// A fault of a SearchParameter, at its place in the request's body or in the entry.
+fn in_parameter(change: &Change, fault: Invalid) -> Error {
+    let body = if change.place.is_some() { "resource" } else { change.resource_type.as_str() };
+    Error::from(fault).within(body)
 }
 
 /// What the next version of a resource is called.

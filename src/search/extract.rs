@@ -142,8 +142,9 @@ mod tests {
             expression: "Observation.status = 'final'".to_owned(),
             targets: Vec::new(),
             components: Vec::new(),
+            unfinished: Some(0),
         };
-        let registry = Registry::standard().with_custom(vec![custom]).unwrap();
+        let (registry, _) = Registry::standard().with_custom(&[custom]);
         assert_eq!(count(&registry, "is-final", &entries(&registry, OBSERVATION)), 1);
     }
 }

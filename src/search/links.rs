@@ -65,7 +65,9 @@ fn parameters<'r>(
     let is_source = include.source.is_none_or(|wanted| wanted == source);
     let of_source = is_source.then(|| registry.parameters(source)).into_iter().flatten();
     of_source.filter(|parameter| {
+        // `*` stands for those that can be answered.
         parameter.kind == ParameterKind::Reference
+            && parameter.unfinished.is_none()
             && include.parameter.as_ref().is_none_or(|code| *code == parameter.code)
     })
 }

@@ -4,6 +4,7 @@
 //! into clauses over such entries. Each kind of search parameter has one file under `kind` that holds both.
 
 pub mod clause;
+pub mod custom;
 pub mod entry;
 pub mod evaluate;
 pub mod extract;

@@ -4,6 +4,7 @@ mod build;
 mod leading_date;
 
 use super::clause::{self, Link};
+use super::hash::hash64;
 use crate::fhir::definitions::{ResourceType, search_parameters};
 use crate::fhir::invalid::{Invalid, Result};
 use crate::fhir::json::Object;
@@ -58,6 +59,8 @@ pub struct CustomDefinition {
     pub targets: Vec<ResourceType>,
     /// Of a composite: the address of the parameter that says the kind, and the expression from the element.
     pub components: Vec<(SmolStr, String)>,
+    /// See [`Parameter::unfinished`].
+    pub unfinished: Option<u8>,
 }
 
 /// The resource types that a base stands for: one, or all of `Resource` and `DomainResource`. Empty for any other name.
@@ -118,26 +121,38 @@ impl Registry {
         self.parameters(resource_type).find(|one| one.branches.iter().any(|branch| branch.is_leading_date))
     }
 
-    /// A registry with these parameters, too. Components may name parameters of this registry and each other.
-    ///
-    /// # Errors
-    /// An expression that cannot be compiled or reaches nothing, a code that a base has already, an unknown component.
-    pub fn with_custom(&self, custom: Vec<CustomDefinition>) -> Result<Registry> {
+    /// A registry with those of these parameters that can be added, and what is wrong with the others, by their position:
+    /// an expression that cannot be compiled or reaches nothing, a code that a base has already, an unknown component.
+    /// Components may name parameters of this registry and each other.
+    pub fn with_custom(&self, custom: &[CustomDefinition]) -> (Registry, Vec<(usize, Invalid)>) {
         let mut registry = self.clone();
-        for one in &custom {
+        for one in custom {
             registry.kinds.entry(one.url.clone()).or_insert((one.kind, one.code.clone()));
         }
-        for one in &custom {
-            if one.bases.is_empty() {
-                return Err(Invalid::structure("base", format!("The search parameter '{}' has no base.", one.code)));
-            }
-            for base in &one.bases {
-                registry.refuse_conflict(*base, one)?;
-                let parameter = build::parameter(&Definition::custom(one, *base), &registry.kinds)?;
-                registry.types.entry(*base).or_default().add(parameter);
+        let mut faults = Vec::new();
+        for (position, one) in custom.iter().enumerate() {
+            match registry.built(one) {
+                Ok(parameters) => {
+                    for parameter in parameters {
+                        registry.types.entry(parameter.base).or_default().add(parameter);
+                    }
+                }
+                Err(fault) => faults.push((position, fault)),
             }
         }
-        Ok(registry)
+        (registry, faults)
+    }
+
+    /// A custom parameter for each of its bases.
+    fn built(&self, custom: &CustomDefinition) -> Result<Vec<Parameter>> {
+        if custom.bases.is_empty() {
+            return Err(Invalid::structure("base", format!("The search parameter '{}' has no base.", custom.code)));
+        }
+        let of_base = |base: &ResourceType| {
+            self.refuse_conflict(*base, custom)?;
+            build::parameter(&Definition::custom(custom, *base), &self.kinds)
+        };
+        custom.bases.iter().map(of_base).collect()
     }
 
     fn refuse_conflict(&self, base: ResourceType, custom: &CustomDefinition) -> Result<()> {
@@ -146,6 +161,24 @@ impl Registry {
             "code",
             format!("{base} has a search parameter '{}' already: {}.", custom.code, present.url),
         ))
+    }
+
+    /// Whether a search parameter of this address is one of this registry's.
+    pub fn has_url(&self, url: &str) -> bool {
+        self.kinds.contains_key(url)
+    }
+
+    /// Stands for all that the index holds of a parameter: while it stays the same, so do the entries.
+    pub fn index_hash(&self, custom: &CustomDefinition) -> i64 {
+        let of_base = |base: &ResourceType| self.parameter(*base, &custom.code);
+        let mut branches: Vec<String> = Vec::new();
+        for parameter in custom.bases.iter().filter_map(of_base) {
+            let named = |branch: &Arc<Branch>| format!("{} {:x}", parameter.base, branch.hash);
+            branches.extend(parameter.branches.iter().map(named));
+        }
+        branches.sort_unstable();
+        let parts: Vec<&str> = branches.iter().map(String::as_str).collect();
+        hash64(&parts)
     }
 
     /// The standard registry, and what of the table could not be understood: nothing, the tests prove.
@@ -285,6 +318,9 @@ pub struct Parameter {
     pub targets: Vec<ResourceType>,
     /// Of a composite, in order.
     pub components: Vec<Component>,
+    /// Added a short time ago: so many percent of the resources are looked through for its values. It is not answered
+    /// before all are (`None`), for an answer would leave the others out.
+    pub unfinished: Option<u8>,
 }
 
 /// One path from a type to values.

@@ -6,6 +6,8 @@ use super::statement::{
     INSERT_DATE, INSERT_NUMBER, INSERT_POSITION, INSERT_STRING, INSERT_TEXT, INSERT_TOKEN, Insert, REMOVE_DATES,
     REMOVE_NUMBERS, REMOVE_POSITIONS, REMOVE_STRINGS, REMOVE_TEXTS, REMOVE_TOKENS, Statement,
 };
+use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::Id;
 use crate::search::entry::Entries;
 use crate::search::hash::self_hash;
 
@@ -24,12 +26,28 @@ struct Changed {
     texts: bool,
 }
 
+/// What the index holds of one resource, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Indexed<'a> {
+    pub compartment: &'a str,
+    pub key: i64,
+    pub entries: &'a Entries,
+}
+
+impl NewVersion {
+    fn indexed(&self) -> Indexed<'_> {
+        Indexed { compartment: self.compartment.as_str(), key: self.key, entries: &self.entries }
+    }
+}
+
 fn changed(version: &NewVersion, previous: Option<&Previous>) -> Changed {
     let nothing = Entries::default();
     let (new, old) = (&version.entries, previous.map_or(&nothing, |previous| &previous.entries));
-    // Entries are stored under the compartment and the key: when these change, all of them do.
-    let elsewhere = previous
-        .is_some_and(|previous| previous.compartment != version.compartment || previous.key != Some(version.key));
+    // Entries are stored under the compartment and the key: when these change, all of them do. And what is deleted leaves
+    // nothing: there may be rows of a search parameter that is not known any more.
+    let elsewhere = version.body.is_none()
+        || previous
+            .is_some_and(|previous| previous.compartment != version.compartment || previous.key != Some(version.key));
     Changed {
         // The leading date is in each row, so that one token's rows lie in the order of a page.
         tokens: elsewhere || new.tokens != old.tokens || new.date.map(|span| span.low) != old.date.map(|span| span.low),
@@ -41,59 +59,73 @@ fn changed(version: &NewVersion, previous: Option<&Previous>) -> Changed {
     }
 }
 
-/// The statements that remove what the previous version left and the next one does not have alike.
+/// The statements that remove what the previous version left, from each table in which the two differ. Also from those
+/// that should hold nothing of it: there may be rows of a search parameter that is not known any more.
 pub(super) fn removals(version: &NewVersion, previous: &Previous) -> Vec<Statement> {
     if previous.key.is_none() {
         return Vec::new();
     }
-    let (changed, old) = (changed(version, Some(previous)), &previous.entries);
+    let changed = changed(version, Some(previous));
     let all = [
-        (changed.tokens && !old.tokens.is_empty(), REMOVE_TOKENS),
-        (changed.strings && !old.strings.is_empty(), REMOVE_STRINGS),
-        (changed.dates && !old.dates.is_empty(), REMOVE_DATES),
-        (changed.numbers && !old.numbers.is_empty(), REMOVE_NUMBERS),
-        (changed.positions && !old.positions.is_empty(), REMOVE_POSITIONS),
-        (changed.texts && old.texts.is_some(), REMOVE_TEXTS),
+        (changed.tokens, REMOVE_TOKENS),
+        (changed.strings, REMOVE_STRINGS),
+        (changed.dates, REMOVE_DATES),
+        (changed.numbers, REMOVE_NUMBERS),
+        (changed.positions, REMOVE_POSITIONS),
+        (changed.texts, REMOVE_TEXTS),
     ];
     all.into_iter().filter(|(needed, _)| *needed).map(|(_, statement)| statement).collect()
 }
 
-/// The rows to insert, for each table.
-pub(super) fn rows(writes: &[Write]) -> [(Insert, Vec<Row>); 6] {
-    let (mut tokens, mut strings, mut dates, mut numbers, mut positions, mut texts) = Default::default();
+/// Those that remove everything.
+pub(super) const REMOVALS: [Statement; 6] =
+    [REMOVE_TOKENS, REMOVE_STRINGS, REMOVE_DATES, REMOVE_NUMBERS, REMOVE_POSITIONS, REMOVE_TEXTS];
+
+/// The rows of each table.
+pub(super) type Rows = [(Insert, Vec<Row>); 6];
+
+/// The rows to insert for versions: of the tables in which they differ from those that they follow.
+pub(super) fn rows(writes: &[Write]) -> Rows {
+    let mut rows = no_rows();
     for Write { version, previous, .. } in writes {
-        let changed = changed(version, previous.as_ref());
-        add(&mut tokens, changed.tokens, version, token_rows);
-        add(&mut strings, changed.strings, version, string_rows);
-        add(&mut dates, changed.dates, version, date_rows);
-        add(&mut numbers, changed.numbers, version, number_rows);
-        add(&mut positions, changed.positions, version, position_rows);
-        add(&mut texts, changed.texts, version, text_rows);
+        let Changed { tokens, strings, dates, numbers, positions, texts } = changed(version, previous.as_ref());
+        let changed = [tokens, strings, dates, numbers, positions, texts];
+        add(&mut rows, version.indexed(), changed);
     }
-    [
-        (INSERT_TOKEN, tokens),
-        (INSERT_STRING, strings),
-        (INSERT_DATE, dates),
-        (INSERT_NUMBER, numbers),
-        (INSERT_POSITION, positions),
-        (INSERT_TEXT, texts),
-    ]
+    rows
 }
 
-fn add(rows: &mut Vec<Row>, needed: bool, version: &NewVersion, make: fn(&NewVersion, &str, &mut Vec<Row>)) {
-    if needed {
-        make(version, version.compartment.as_str(), rows);
+/// All rows of resources.
+pub(super) fn all_rows<'a>(resources: impl Iterator<Item = Indexed<'a>>) -> Rows {
+    let mut rows = no_rows();
+    resources.for_each(|one| add(&mut rows, one, [true; 6]));
+    rows
+}
+
+fn no_rows() -> Rows {
+    [INSERT_TOKEN, INSERT_STRING, INSERT_DATE, INSERT_NUMBER, INSERT_POSITION, INSERT_TEXT]
+        .map(|target| (target, Vec::new()))
+}
+
+fn add(rows: &mut Rows, one: Indexed<'_>, needed: [bool; 6]) {
+    let make: [fn(Indexed<'_>, &mut Vec<Row>); 6] =
+        [token_rows, string_rows, date_rows, number_rows, position_rows, text_rows];
+    for (((_, rows), make), needed) in rows.iter_mut().zip(make).zip(needed) {
+        if needed {
+            make(one, rows);
+        }
     }
 }
 
-fn token_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
-    let date = date(version);
+fn token_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
+    let Indexed { compartment: at, key, entries } = one;
+    let date = date(entries);
     let mut before = None;
-    rows.extend(version.entries.tokens.iter().map(|entry| {
+    rows.extend(entries.tokens.iter().map(|entry| {
         let code = entry.code.as_deref().map(storable);
         // Entries are sorted by their token.
         let repeated = before.replace(entry.token) == Some(entry.token);
-        row(at, owned![at.to_owned(), version.key, date, entry.token, entry.param, entry.system, code, repeated])
+        row(at, owned![at.to_owned(), key, date, entry.token, entry.param, entry.system, code, repeated])
     }));
 }
 
@@ -102,23 +134,28 @@ fn storable(text: &str) -> String {
     text.replace('\0', "")
 }
 
-fn string_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
-    rows.extend(version.entries.strings.iter().map(|entry| {
-        row(at, owned![at.to_owned(), version.key, entry.param, storable(&entry.value), entry.exact, entry.system])
+fn string_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
+    let Indexed { compartment: at, key, entries } = one;
+    rows.extend(entries.strings.iter().map(|entry| {
+        row(at, owned![at.to_owned(), key, entry.param, storable(&entry.value), entry.exact, entry.system])
     }));
 }
 
-fn date_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
-    rows.extend(version.entries.dates.iter().map(|entry| {
-        row(at, owned![at.to_owned(), version.key, entry.param, entry.span.low, entry.span.high, entry.system])
-    }));
+fn date_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
+    let Indexed { compartment: at, key, entries } = one;
+    rows.extend(
+        entries.dates.iter().map(|entry| {
+            row(at, owned![at.to_owned(), key, entry.param, entry.span.low, entry.span.high, entry.system])
+        }),
+    );
 }
 
-fn number_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
-    rows.extend(version.entries.numbers.iter().map(|entry| {
+fn number_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
+    let Indexed { compartment: at, key, entries } = one;
+    rows.extend(entries.numbers.iter().map(|entry| {
         let values = owned![
             at.to_owned(),
-            version.key,
+            key,
             entry.param,
             entry.unit,
             entry.low,
@@ -133,34 +170,27 @@ fn number_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
     }));
 }
 
-fn position_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
+fn position_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
+    let Indexed { compartment: at, key, entries } = one;
     rows.extend(
-        version
-            .entries
-            .positions
-            .iter()
-            .map(|entry| row(at, owned![at.to_owned(), version.key, entry.latitude, entry.longitude])),
+        entries.positions.iter().map(|entry| row(at, owned![at.to_owned(), key, entry.latitude, entry.longitude])),
     );
 }
 
-fn text_rows(version: &NewVersion, at: &str, rows: &mut Vec<Row>) {
-    rows.extend(
-        version
-            .entries
-            .texts
-            .iter()
-            .map(|texts| row(at, owned![at.to_owned(), version.key, texts.narrative.clone(), texts.content.clone()])),
-    );
+fn text_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
+    let Indexed { compartment: at, key, entries } = one;
+    let texts = entries.texts.iter();
+    rows.extend(texts.map(|texts| row(at, owned![at.to_owned(), key, texts.narrative.clone(), texts.content.clone()])));
 }
 
-pub(super) fn date(version: &NewVersion) -> i64 {
-    version.entries.date.map_or(NO_DATE, |span| span.low)
+pub(super) fn date(entries: &Entries) -> i64 {
+    entries.date.map_or(NO_DATE, |span| span.low)
 }
 
-pub(super) fn date_high(version: &NewVersion) -> i64 {
-    version.entries.date.map_or(NO_DATE, |span| span.high)
+pub(super) fn date_high(entries: &Entries) -> i64 {
+    entries.date.map_or(NO_DATE, |span| span.high)
 }
 
-pub(super) fn self_of(version: &NewVersion) -> i64 {
-    self_hash(version.resource_type.as_str(), version.id.as_str())
+pub(super) fn self_of(resource_type: ResourceType, id: &Id) -> i64 {
+    self_hash(resource_type.as_str(), id.as_str())
 }

@@ -132,6 +132,18 @@ impl Connection {
         .await
     }
 
+    /// As [`Connection::query`], without the deadline: the caller has one.
+    pub(super) async fn query_unbounded(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> std::result::Result<Vec<Row>, Failure> {
+        let client = self.object.as_deref().ok_or_else(|| Failure::NodeDown(Error::busy(1)))?;
+        let fault = |fault| classify(&fault, Phase::Statement);
+        let prepared = client.prepare_cached(statement.sql).await.map_err(fault)?;
+        client.query(&prepared, parameters).await.map_err(fault)
+    }
+
     /// What the database would do for a statement, a line each.
     pub(super) async fn explain(
         &self,

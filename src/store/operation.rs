@@ -36,7 +36,7 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    fn new(sql: &str, parameters: Vec<Box<dyn ToSql + Sync + Send>>) -> Self {
+    pub fn new(sql: &str, parameters: Vec<Box<dyn ToSql + Sync + Send>>) -> Self {
         Operation { sql: sql.to_owned(), parameters, changes: None }
     }
 
@@ -155,7 +155,7 @@ fn supersede(operations: &mut Vec<Operation>, version: &NewVersion, previous: &P
     let archive = owned![old.clone(), type_name, id.clone(), version.last_updated];
     operations.push(once(Operation::new(ARCHIVE.sql, archive)));
     for statement in index::removals(version, previous) {
-        let parameters = owned![old.clone(), previous.key];
+        let parameters = owned![old.clone(), Vec::from_iter(previous.key)];
         operations.push(Operation::new(statement.sql, parameters));
     }
     if moved {
@@ -177,9 +177,9 @@ fn supersede(operations: &mut Vec<Operation>, version: &NewVersion, previous: &P
             body,
             previous.version_id.0,
             version.key,
-            index::self_of(version),
-            index::date(version),
-            index::date_high(version),
+            index::self_of(version.resource_type, &version.id),
+            index::date(&version.entries),
+            index::date_high(&version.entries),
         ];
         operations.push(once(Operation::new(REPLACE.sql, replace)));
     }
@@ -213,9 +213,9 @@ fn resource_row(version: &NewVersion) -> Row {
         version.method,
         version.body.as_ref().map(|body| body.0.clone()),
         version.key,
-        index::self_of(version),
-        index::date(version),
-        index::date_high(version),
+        index::self_of(version.resource_type, &version.id),
+        index::date(&version.entries),
+        index::date_high(&version.entries),
     ];
     row(version.compartment.as_str(), values)
 }
@@ -250,7 +250,7 @@ fn new_identifiers(write: &Write) -> Vec<Row> {
 }
 
 /// INSERTs of several rows each; on Citus the rows of one statement belong to one shard, so that it is one task.
-fn insert_rows(operations: &mut Vec<Operation>, nodes: &Nodes, target: Insert, rows: Vec<Row>) {
+pub(super) fn insert_rows(operations: &mut Vec<Operation>, nodes: &Nodes, target: Insert, rows: Vec<Row>) {
     let mut by_shard: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
     for row in rows {
         by_shard.entry(nodes.shard_of(&row.distribution)).or_default().push(row);

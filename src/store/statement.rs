@@ -8,18 +8,20 @@ pub struct Statement {
 }
 
 macro_rules! statements {
-    ($($constant:ident = $name:literal;)*) => {
+    ($(#[$of_list:meta])* $list:ident: $($constant:ident = $name:literal;)*) => {
         $(pub const $constant: Statement = Statement {
             name: $name,
             sql: include_str!(concat!("../../sql/statements/", $name, ".sql")),
         };)*
 
-        /// All of them, so that a test can look at the plan of each.
-        pub const ALL: &[Statement] = &[$($constant),*];
+        $(#[$of_list])*
+        pub const $list: &[Statement] = &[$($constant),*];
     };
 }
 
 statements! {
+    /// All that ask distributed tables, so that a test can look at the plan of each.
+    ALL:
     READ_CURRENT = "read_current";
     LOCK_CURRENT = "lock_current";
     READ_VERSION = "read_version";
@@ -48,6 +50,36 @@ statements! {
     REMOVE_NUMBERS = "remove_numbers";
     REMOVE_POSITIONS = "remove_positions";
     REMOVE_TEXTS = "remove_texts";
+    PARAMETER_VERSIONS = "parameter_versions";
+    PARAMETER_BODIES = "parameter_bodies";
+    LIST_FOR_INDEX = "list_for_index";
+    LIST_UNINDEXED = "list_unindexed";
+    LOCK_FOR_INDEX = "lock_for_index";
+    SET_INDEX = "set_index";
+    COUNT_FOR_INDEX = "count_for_index";
+    COUNT_UNINDEXED = "count_unindexed";
+}
+
+statements! {
+    /// Those that ask ordinary tables, on Citus of the coordinator.
+    ON_COORDINATOR:
+    PARAMETER_STATES = "parameter/states";
+    PARAMETER_COPIES = "parameter/copies";
+    NOTE_PARAMETER = "parameter/note";
+    FORGET_PARAMETER = "parameter/forget";
+    DOUBT_PARAMETERS = "parameter/doubt";
+    ENTER_SERVER = "parameter/enter";
+    REPORT_SERVER = "parameter/report";
+    LEAVE_SERVER = "parameter/leave";
+    SERVERS_BEHIND = "parameter/behind";
+    REINDEX_DUE = "reindex/due";
+    MAKE_JOB = "reindex/make";
+    MAKE_JOB_FOR_PARAMETERS = "reindex/make_for_parameters";
+    JOBS = "reindex/jobs";
+    START_JOB = "reindex/start";
+    NOTE_PLACE = "reindex/note";
+    END_JOB = "reindex/end";
+    TAKE_TURN = "reindex/turn";
 }
 
 /// An INSERT of several rows, whose text depends only on how many.

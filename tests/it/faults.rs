@@ -159,12 +159,25 @@ async fn a_lost_worker_takes_only_its_own_patients_away() {
     for number in 0..24 {
         ids.push(server.post("Patient", patient(number)).await.expect(201).id());
     }
+    let parameter = json!({"resourceType": "SearchParameter", "url": "urn:test:called", "status": "active", "code": "called",
+        "base": ["Patient"], "type": "string", "expression": "Patient.name.family"});
+    server.post("SearchParameter", parameter).await.expect(201);
+    let strictly = [("prefer", "handling=strict")];
+    until(async || server.get_with("Patient?called=n1", &strictly).await, |answer| answer.status == 200).await;
     cluster.run(&["kill", &cluster.folder, "worker-2"]);
+    // One that starts now cannot read all search parameters; those that are answered it knows.
+    let late =
+        Server::on(TestDatabase::elsewhere(cluster.url.clone()), &[("BRASA_DATABASE_DEADLINE_MS", "3000")]).await;
+    let listed = late.get("$reindex").await.expect(200);
+    assert!(listed.text.contains("\"called\""), "{}", listed.text);
     let (mut there, mut away) = (0, 0);
     for id in &ids {
         let answer = server.get(&format!("Patient/{id}")).await;
         match answer.status {
-            200 => there += 1,
+            200 => {
+                there += 1;
+                late.get(&format!("Patient/{id}")).await.expect(200);
+            }
             503 => {
                 away += 1;
                 assert_eq!(answer.issue()["code"], "transient");

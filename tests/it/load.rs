@@ -106,6 +106,31 @@ impl Drop for Desk {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_parameter_that_is_loaded_is_answered_by_the_server_that_runs() {
+    let server = Server::start().await;
+    let desk = Desk::new(&server.database);
+    let parameter = |code: &str, expression: &str| {
+        json!({"resourceType": "SearchParameter", "url": format!("urn:test:{code}"), "status": "active", "code": code,
+            "base": ["Patient"], "type": "string", "expression": expression})
+    };
+    let patient = json!({"resourceType": "Patient", "name": [{"suffix": ["Jr."]}]});
+    let lines = [parameter("suffix", "Patient.name.suffix"), patient, parameter("wrong", "Patient.nome.suffix")];
+    let run = desk.load_with(&["-"], lines.map(|line| line.to_string()).join("\n").as_bytes()).await.expect(1);
+    assert_eq!((run.row("SearchParameter"), run.row("Patient")), ([1, 0, 1], [1, 0, 0]), "{}", run.summary);
+    assert!(run.rejects[0].to_string().contains("SearchParameter.expression"), "{}", run.rejects[0]);
+    let started = std::time::Instant::now();
+    loop {
+        let answer = server.get_with("Patient?suffix=jr", &[("prefer", "handling=strict")]).await;
+        if answer.status == 200 {
+            assert_eq!(answer.entries().len(), 1, "{}", answer.text);
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60), "{}", answer.text);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 fn gzip(text: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text.as_ref()).unwrap();

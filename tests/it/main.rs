@@ -19,6 +19,7 @@ mod negotiation;
 mod operations;
 mod patch;
 mod references;
+mod reindex;
 mod search_plans;
 mod slow;
 mod sqlstate;

@@ -98,9 +98,8 @@ pub async fn measure(
 /// Ids of patients with a record of some size.
 async fn patients(target: &Target) -> Result<Vec<String>> {
     let found = ask(target, &format!("Patient?_count={VARIANTS}&_elements=id")).await?;
-    let entries = found["entry"].as_array().cloned().unwrap_or_default();
-    let ids: Vec<String> =
-        entries.iter().filter_map(|entry| entry["resource"]["id"].as_str().map(str::to_owned)).collect();
+    let id = |entry: &Value| entry.pointer("/resource/id").and_then(Value::as_str).map(str::to_owned);
+    let ids: Vec<String> = list(&found, "entry").filter_map(id).collect();
     if ids.is_empty() {
         return Err(Error::invalid("There are no patients to search for. Load some first: brasa load FOLDER."));
     }
@@ -108,7 +107,7 @@ async fn patients(target: &Target) -> Result<Vec<String>> {
 }
 
 async fn total(target: &Target, path: &str) -> Result<i64> {
-    Ok(ask(target, path).await?["total"].as_i64().unwrap_or_default())
+    Ok(ask(target, path).await?.get("total").and_then(Value::as_i64).unwrap_or_default())
 }
 
 /// The statements that the database runs for each path, with their values, as pgbench takes them.
@@ -116,15 +115,17 @@ async fn scripts(target: &Target, search: &Search) -> Result<Vec<String>> {
     let mut scripts = Vec::new();
     for path in &search.paths {
         let explained = ask(target, &format!("{path}&_explain=true")).await?;
-        let steps = explained["parameter"].as_array().cloned().unwrap_or_default();
-        let parts = steps.iter().filter_map(|step| step["part"].as_array());
-        let runnable = parts.filter_map(|parts| {
-            parts.iter().find(|part| part["name"] == "runnable")?["valueString"].as_str().map(str::to_owned)
-        });
+        let parts = list(&explained, "parameter").flat_map(|step| list(step, "part"));
+        let runnable = parts.filter(|part| part.get("name").and_then(Value::as_str) == Some("runnable"));
+        let runnable = runnable.filter_map(|part| part.get("valueString").and_then(Value::as_str));
         let script: Vec<String> = runnable.map(|sql| format!("{};\n", sql.replace('\n', " "))).collect();
         scripts.push(script.concat());
     }
     Ok(scripts)
+}
+
+fn list<'v>(parent: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
+    parent.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
 async fn ask(target: &Target, path: &str) -> Result<Value> {

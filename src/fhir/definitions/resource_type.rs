@@ -55,6 +55,7 @@ impl ResourceType {
     pub const PROVENANCE: Self = Self("Provenance");
     pub const RELATED_PERSON: Self = Self("RelatedPerson");
     pub const SCHEDULE: Self = Self("Schedule");
+    pub const SEARCH_PARAMETER: Self = Self("SearchParameter");
     pub const SLOT: Self = Self("Slot");
     pub const SUBSCRIPTION: Self = Self("Subscription");
     pub const VALUE_SET: Self = Self("ValueSet");
@@ -129,6 +130,7 @@ mod tests {
             ResourceType::PROVENANCE,
             ResourceType::RELATED_PERSON,
             ResourceType::SCHEDULE,
+            ResourceType::SEARCH_PARAMETER,
             ResourceType::SLOT,
             ResourceType::SUBSCRIPTION,
         ] {

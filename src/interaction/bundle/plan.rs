@@ -206,14 +206,14 @@ impl<'a> Plan<'a> {
 
     /// The Bundle's own resources of a type that meet conditions.
     fn matching(&self, context: &Context, resource_type: ResourceType, conditions: &[Clause]) -> Result<Vec<Id>> {
-        let mut found = Vec::new();
+        let (registry, mut found) = (context.registry(), Vec::new());
         for (position, step) in self.steps.iter().enumerate() {
             let writes = matches!(step.request.interaction, Interaction::Create(_) | Interaction::Update(..));
             if !writes || step.settled.is_some() || step.request.interaction.resource_type() != Some(resource_type) {
                 continue;
             }
             let resource = self.read(step, resource_type).map_err(|error| error.within(&place(position)))?;
-            let entries = context.entries(&resource);
+            let entries = context.entries(&registry, &resource);
             let id = step.id.as_ref().map_or("", Id::as_str);
             let fact = Fact { resource_type, id, last_updated_us: 0, entries: &entries };
             if !conditions.iter().all(|condition| matches(condition, &fact, &[])) {

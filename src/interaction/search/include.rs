@@ -8,9 +8,11 @@ use crate::fhir::resource::Resource;
 use crate::interaction::Context;
 use crate::search::links::{referring, targets};
 use crate::search::query::{Include, Query};
+use crate::search::registry::Registry;
 use crate::store::search::{Found, Referrers};
 use crate::store::{Reader, Stored};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Levels that `:iterate` goes down.
 const LEVELS_MAX: usize = 16;
@@ -22,7 +24,8 @@ pub async fn follow(context: &Context, reader: Reader<'_>, query: &Query, found:
     if query.includes.is_empty() && query.revincludes.is_empty() {
         return Ok(Vec::new());
     }
-    let mut following = Following { context, reader, record: found.record.as_ref(), known: HashSet::new() };
+    let (registry, record) = (context.registry(), found.record.as_ref());
+    let mut following = Following { context, registry, reader, record, known: HashSet::new() };
     let mut included: Vec<Stored> = Vec::new();
     let matches: Vec<&Stored> = found.hits.iter().map(|hit| &hit.stored).collect();
     following.known.extend(matches.iter().map(|stored| (stored.resource_type, stored.id.clone())));
@@ -45,6 +48,7 @@ pub async fn follow(context: &Context, reader: Reader<'_>, query: &Query, found:
 
 struct Following<'a> {
     context: &'a Context,
+    registry: Arc<Registry>,
     reader: Reader<'a>,
     /// The one patient's record that is searched.
     record: Option<&'a Compartment>,
@@ -84,7 +88,7 @@ impl Following<'_> {
             let before = wanted.len();
             for include in includes.iter().filter(of_type) {
                 let base = self.context.own_base.as_deref();
-                let targets = targets(&self.context.registry, &resource, include, base);
+                let targets = targets(&self.registry, &resource, include, base);
                 let is_new = |target: &(ResourceType, Id)| !self.known.contains(target) && seen.insert(target.clone());
                 wanted.extend(targets.into_iter().filter(is_new));
             }
@@ -101,7 +105,7 @@ impl Following<'_> {
         for stored in sources {
             for include in includes {
                 let is_inside = self.stays_inside(include, stored);
-                let tokens = referring(&self.context.registry, stored.resource_type, &stored.id, include);
+                let tokens = referring(&self.registry, stored.resource_type, &stored.id, include);
                 for (token, in_compartment) in tokens {
                     let of_patient = stored.resource_type == ResourceType::PATIENT && in_compartment;
                     if is_inside || (self.record.is_some() && of_patient) { &mut inside } else { &mut anywhere }
@@ -128,7 +132,7 @@ impl Following<'_> {
     /// refers says whose it is. (Provenance does not: it names the Observation, not the patient.)
     fn stays_inside(&self, include: &Include, stored: &Stored) -> bool {
         let Some(source) = include.source.filter(|_| self.record.is_some()) else { return false };
-        let sources = self.context.registry.sources(source);
+        let sources = self.registry.sources(source);
         in_patient_compartment(source)
             && in_patient_compartment(stored.resource_type)
             && stored.resource_type != ResourceType::PATIENT

@@ -98,7 +98,7 @@ fn read(
     query::parse(&Question {
         scope,
         parameters,
-        registry: &context.registry,
+        registry: &context.registry(),
         strict,
         now_us: Utc::now().timestamp_micros(),
         base: context.own_base.as_deref().or(base),

@@ -65,6 +65,7 @@ fn placed(refused: Refused, character: usize) -> Refused {
     };
     match refused {
         Refused::Ignorable(reason) => Refused::Ignorable(place(reason)),
+        Refused::Unfinished(reason) => Refused::Unfinished(place(reason)),
         Refused::Error(Error { message, kind, expression, cause }) => {
             Refused::Error(Error { message: place(message), kind, expression, cause })
         }

@@ -42,6 +42,7 @@ pub fn parameter(kind: ParameterKind, branches: Vec<Branch>) -> Parameter {
         branches: branches.into_iter().map(Arc::new).collect(),
         targets: Vec::new(),
         components: Vec::new(),
+        unfinished: None,
     }
 }
 

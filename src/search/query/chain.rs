@@ -33,6 +33,8 @@ impl Compiler<'_> {
             match condition(target) {
                 Ok(clause) => conditions.push((target, clause)),
                 Err(Refused::Error(error)) if error.kind == Kind::TooCostly => return Err(Refused::Error(error)),
+                // Left out, its resources would be missing from the answer without a word.
+                Err(refusal @ Refused::Unfinished(_)) => return Err(refusal),
                 // A value that one of the types cannot read tells more than a parameter that another lacks.
                 Err(refusal) => {
                     let tells_more = refused.is_none() || matches!(refusal, Refused::Error(_));

@@ -138,6 +138,11 @@ pub(super) fn known<'r>(registry: &'r Registry, on: ResourceType, code: &str) ->
     if parameter.branches.is_empty() {
         return Err(Refused::ignorable(format!("'{code}' of {on} has no expression that could be searched.")));
     }
+    if let Some(percent) = parameter.unfinished {
+        let reason =
+            format!("The search parameter '{code}' of {on} is being indexed ({percent} %) and not answered yet.");
+        return Err(Refused::Unfinished(reason));
+    }
     Ok(parameter)
 }
 

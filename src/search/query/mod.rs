@@ -99,8 +99,10 @@ pub fn parse(question: &Question<'_>) -> error::Result<Query> {
     for (name, value) in question.parameters {
         match query.take(&compiler, question, name, value) {
             Ok(()) => query.note_used(name, value),
-            Err(Refused::Ignorable(reason)) if question.strict => return Err(Error::invalid(reason).at(name)),
-            Err(Refused::Ignorable(reason)) => {
+            Err(Refused::Ignorable(reason) | Refused::Unfinished(reason)) if question.strict => {
+                return Err(Error::invalid(reason).at(name));
+            }
+            Err(Refused::Ignorable(reason) | Refused::Unfinished(reason)) => {
                 query.ignored.push(Ignored { name: name.clone(), value: value.clone(), reason });
             }
             Err(Refused::Error(error)) => return Err(error.at(name)),

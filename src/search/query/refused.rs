@@ -11,6 +11,8 @@ const TOLD_CHARACTERS_MAX: usize = 100;
 pub(in crate::search) enum Refused {
     /// Not known, or nothing asked for: reported, or 400 under strict handling. A sentence.
     Ignorable(String),
+    /// A parameter that is not answered yet: as above. A chain over several types does not leave one out for it.
+    Unfinished(String),
     /// 400 whatever the handling.
     Error(Error),
 }
@@ -23,7 +25,7 @@ impl Refused {
     /// Refused whatever the handling.
     pub fn always(self) -> Refused {
         match self {
-            Refused::Ignorable(reason) => Refused::Error(Error::invalid(reason)),
+            Refused::Ignorable(reason) | Refused::Unfinished(reason) => Refused::Error(Error::invalid(reason)),
             error @ Refused::Error(_) => error,
         }
     }

@@ -45,7 +45,7 @@ impl Scope {
                 match compiler.leaf(*inner, &format!("{code}:{compartment}"), &[id.as_str()]) {
                     Ok(clause) => push_new(&mut alternatives, clause),
                     // A parameter that is no longer known finds nothing.
-                    Err(Refused::Ignorable(_)) => {}
+                    Err(Refused::Ignorable(_) | Refused::Unfinished(_)) => {}
                     Err(Refused::Error(error)) => return Err(error),
                 }
             }

@@ -8,6 +8,7 @@ use crate::search::evaluate::{Fact, matches};
 use crate::search::hash::self_hash;
 use crate::search::kind::fixture::{BASE, NOW};
 use crate::search::kind::{string, token};
+use crate::search::registry::{CustomDefinition, ParameterKind};
 use std::sync::LazyLock;
 
 fn scope(path: &str) -> Scope {
@@ -27,18 +28,23 @@ fn scope(path: &str) -> Scope {
 
 /// Reads `path?name=value&…`; nothing is encoded.
 pub(in crate::search) fn read(text: &str, strict: bool) -> error::Result<Query> {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::clone(&Registry::standard()).with_full_text());
+    read_by(&REGISTRY, text, strict)
+}
+
+fn read_by(registry: &Registry, text: &str, strict: bool) -> error::Result<Query> {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap());
     let parameters: Vec<_> = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    parse(&Question { strict, ..question(&scope(path), &parameters) })
+    parse(&Question { registry, strict, ..question(&scope(path), &parameters) })
 }
 
 fn question<'a>(scope: &'a Scope, parameters: &'a [(String, String)]) -> Question<'a> {
-    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::clone(&Registry::standard()).with_full_text());
+    static STANDARD: LazyLock<std::sync::Arc<Registry>> = LazyLock::new(Registry::standard);
     Question {
         scope,
         parameters,
-        registry: &REGISTRY,
+        registry: &STANDARD,
         strict: false,
         now_us: NOW,
         base: Some(BASE),
@@ -146,6 +152,44 @@ pub(in crate::search) fn ward() -> Vec<(&'static str, Entries)> {
         ("AuditEvent/e", entries("AuditEvent", None, Some(("entity", "Observation/2")))),
         ("Condition/c", entries("Condition", Some(("code", "R51")), Some(("subject", "Patient/a")))),
     ]
+}
+
+#[test]
+fn a_parameter_that_is_being_indexed_is_refused_or_reported_wherever_it_stands() {
+    let token = |code: &str, kind, expression: &str, base: &str| CustomDefinition {
+        url: format!("http://example.org/{code}").into(),
+        code: code.into(),
+        bases: vec![ResourceType::parse(base).unwrap()],
+        kind,
+        expression: expression.to_owned(),
+        targets: Vec::new(),
+        components: Vec::new(),
+        unfinished: Some(43),
+    };
+    let definitions = [
+        // Group has a standard parameter of this name, so that a chain could leave patients out.
+        token("type", ParameterKind::Token, "Patient.gender", "Patient"),
+        token("given-by", ParameterKind::Reference, "Observation.performer", "Observation"),
+    ];
+    let (registry, faults) = Registry::standard().with_custom(&definitions);
+    assert_eq!(faults, []);
+    for text in [
+        "Patient?type=x",
+        "Patient?_sort=type",
+        "Observation?subject.type=x",
+        "Observation?given-by=Practitioner/1",
+        "Observation?given-by.name=x",
+        "Observation?_include=Observation:given-by",
+        "Practitioner?_revinclude=Observation:given-by",
+        "Practitioner?_has:Observation:given-by:code=x",
+    ] {
+        let refused = read_by(&registry, text, true).expect_err(text);
+        assert!(refused.kind == Kind::Invalid && refused.message.contains("(43 %)"), "{text}: {refused}");
+        let lenient = read_by(&registry, text, false).unwrap();
+        assert!(lenient.ignored[0].reason.contains("being indexed"), "{text}: {lenient:?}");
+    }
+    assert!(read_by(&registry, "Patient?_filter=type eq x", false).is_err());
+    assert!(read_by(&registry, "Observation?subject:Group.type=x", true).is_ok());
 }
 
 #[test]

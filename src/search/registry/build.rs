@@ -22,6 +22,7 @@ pub(super) struct Definition<'a> {
     pub expression: &'a str,
     pub targets: Vec<ResourceType>,
     pub components: Vec<(&'a str, &'a str)>,
+    pub unfinished: Option<u8>,
 }
 
 /// What the components of composites name: the kind and the code by the address.
@@ -39,6 +40,7 @@ impl<'a> Definition<'a> {
             // `Resource` is none of the types: it leaves the list empty, which stands for any.
             targets: row.targets().filter_map(ResourceType::parse).collect(),
             components: row.components().collect(),
+            unfinished: None,
         })
     }
 
@@ -51,6 +53,7 @@ impl<'a> Definition<'a> {
             expression: &custom.expression,
             targets: custom.targets.clone(),
             components: custom.components.iter().map(|(url, expression)| (url.as_str(), expression.as_str())).collect(),
+            unfinished: custom.unfinished,
         }
     }
 }
@@ -73,6 +76,7 @@ pub(super) fn parameter(definition: &Definition<'_>, kinds: &Kinds) -> Result<Pa
         branches,
         targets: target.map_or_else(|| definition.targets.clone(), |target| vec![target]),
         components,
+        unfinished: definition.unfinished,
     })
 }
 

@@ -23,11 +23,21 @@ fn custom(code: &str, kind: ParameterKind, expression: &str) -> CustomDefinition
         expression: expression.to_owned(),
         targets: Vec::new(),
         components: Vec::new(),
+        unfinished: None,
     }
 }
 
 fn refused(definition: CustomDefinition) -> String {
-    Registry::standard().with_custom(vec![definition]).unwrap_err().message
+    let (registry, mut faults) = Registry::standard().with_custom(std::slice::from_ref(&definition));
+    assert_eq!(faults.len(), 1);
+    assert!(definition.bases.iter().all(|base| registry.parameter(*base, "new").is_none()), "nothing of it is added");
+    faults.remove(0).1.message
+}
+
+fn with(definitions: &[CustomDefinition]) -> Registry {
+    let (registry, faults) = Registry::standard().with_custom(definitions);
+    assert_eq!(faults, []);
+    registry
 }
 
 #[test]
@@ -204,7 +214,7 @@ fn a_custom_parameter_is_added_and_shares_known_branches() {
     let given = custom("given-name", ParameterKind::String, "Patient.name.given | Practitioner.name.given");
     let born = custom("born", ParameterKind::Date, "Patient.birthDate");
     let eyes = custom("eyes", ParameterKind::Token, "Patient.extension('http://example.org/eyes').value.as(code)");
-    let registry = Registry::standard().with_custom(vec![given, born, eyes]).unwrap();
+    let registry = with(&[given, born, eyes]);
     let found = |code| Arc::clone(registry.parameter(ResourceType::PATIENT, code).unwrap());
     assert!(Arc::ptr_eq(&found("given-name").branches[0], &found("given").branches[0]));
     assert!(found("born").branches[0].is_leading_date);
@@ -221,7 +231,7 @@ fn a_custom_composite_names_its_components() {
     both.components = vec![part("http://example.org/sex", "gender"), part("http://example.org/call", "telecom")];
     let sex = custom("sex", ParameterKind::Token, "Patient.contact.gender");
     let call = custom("call", ParameterKind::Token, "Patient.contact.telecom");
-    let registry = Registry::standard().with_custom(vec![both.clone(), sex, call]).unwrap();
+    let registry = with(&[both.clone(), sex, call]);
     let found = registry.parameter(ResourceType::PATIENT, "name-given").unwrap();
     assert_eq!(texts(found), ["Patient.contact(t:gender,t:telecom)"]);
     assert!(refused(both).contains("'http://example.org/sex' is not known"));
@@ -242,6 +252,25 @@ fn a_custom_parameter_that_cannot_work_is_refused() {
     }
     let baseless = CustomDefinition { bases: Vec::new(), ..custom("new", ParameterKind::Token, "Patient.gender") };
     assert!(refused(baseless).contains("no base"));
+}
+
+#[test]
+fn of_several_custom_parameters_only_the_wrong_ones_are_left_out() {
+    let token = |code: &str, expression: &str| custom(code, ParameterKind::Token, expression);
+    let definitions = [token("sex", "Patient.gender"), token("bad", "Patient.gendre"), token("sex", "Patient.active")];
+    let (registry, faults) = Registry::standard().with_custom(&definitions);
+    assert_eq!(faults.iter().map(|(position, _)| *position).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(texts(registry.parameter(ResourceType::PATIENT, "sex").unwrap()), ["Patient.gender"]);
+}
+
+#[test]
+fn what_the_index_holds_of_a_parameter_depends_on_its_expression_and_not_on_its_code() {
+    let hash = |code: &str, expression: &str| {
+        let definition = custom(code, ParameterKind::Token, expression);
+        with(std::slice::from_ref(&definition)).index_hash(&definition)
+    };
+    assert_eq!(hash("sex", "Patient.gender"), hash("other", "Patient.gender"));
+    assert_ne!(hash("sex", "Patient.gender"), hash("sex", "Patient.active"));
 }
 
 #[test]
