@@ -1,7 +1,7 @@
 //! A clause as a condition on one row: of `resource`, or of the index table that drives the search.
 //!
 //! Two forms say "some entry matches". `EXISTS` lets the planner choose and join, which is right within one patient and
-//! for counting. The fenced form, a count above zero, is looked up row by row, in the order of the page: with `EXISTS`
+//! for counting. The fenced form, a count that is not zero, is looked up row by row, in the order of the page: with `EXISTS`
 //! the planner multiplies guesses, believes that almost nothing matches, and sorts everything (docs/decisions).
 
 use super::driver::single_token;
@@ -9,7 +9,7 @@ use super::entries::{comparison, named_t, push_limits, push_match, table_of};
 use super::sql::Sql;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
-use crate::search::clause::{Bounds, Branch, Chain, Clause, Has, Limit, Link, Predicate, SystemMatch};
+use crate::search::clause::{Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch};
 use crate::store::index::NO_DATE;
 use chrono::{DateTime, Utc};
 
@@ -154,14 +154,14 @@ fn on_resource(sql: &mut Sql, anchor: Anchor, push: impl FnOnce(&mut Sql, Anchor
 
 fn push_predicate(sql: &mut Sql, predicate: &Predicate, anchor: Anchor<'_>) -> Result<()> {
     match predicate {
+        // Entries of a token carry where the leading date begins.
+        Predicate::LeadingDate(Bounds { high: Limits { from: None, to: None }, .. })
+        | Predicate::Present(Branch::LeadingDate) => push_own(sql, predicate, anchor),
         Predicate::Type(_)
         | Predicate::Id(_)
         | Predicate::SelfIn(_)
         | Predicate::LastUpdated(_)
-        | Predicate::LeadingDate(_)
-        | Predicate::Present(Branch::LeadingDate) => {
-            on_resource(sql, anchor, |sql, anchor| push_own(sql, predicate, anchor))
-        }
+        | Predicate::LeadingDate(_) => on_resource(sql, anchor, |sql, anchor| push_own(sql, predicate, anchor)),
         indexed => push_entry(sql, indexed, anchor),
     }
 }
@@ -249,7 +249,9 @@ fn push_some(sql: &mut Sql, table: &'static str, form: Form) {
 }
 
 fn push_end(sql: &mut Sql, form: Form) {
-    sql.push(if form == Form::Exists { ")" } else { ") > 0" });
+    // Of "not zero" the planner believes that nearly every row meets it, of "above zero" that one in three does: after a
+    // few conditions it would expect so few rows that it gathers and sorts all before the first.
+    sql.push(if form == Form::Exists { ")" } else { ") <> 0" });
 }
 
 /// A reference of this row leads to a resource of its own compartment that meets a condition.

@@ -36,11 +36,6 @@ pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
             sql.push("t.param = ").bind(*param);
             push_limits(sql, &bounds.low, "t", ".low");
             push_limits(sql, &bounds.high, "t", ".high");
-            if let (None, Some(high)) = (bounds.low.from, bounds.high.from) {
-                // What reaches a time begins not long before it, or is one of the long spans: each has an index.
-                sql.push(" AND (t.low >= ").bind(high.value.saturating_sub(LONG_SPAN_US));
-                sql.push(" OR t.high - t.low > 2764800000000)");
-            }
             push_system(sql, *system, "t");
         }
         Predicate::Number { param, unit, bounds, system } => {
@@ -120,10 +115,6 @@ fn push_number(sql: &mut Sql, unit: UnitMatch, bounds: &Bounds<f64>) {
             sql.push(" AND t.unit = ").bind(unit);
             push_limits(sql, &bounds.low, "t", ".low");
             push_limits(sql, &bounds.high, "t", ".high");
-            if let (None, Some(high)) = (bounds.low.from, bounds.high.from) {
-                // A single value is its own low end; ranges have an index.
-                sql.push(" AND (t.low >= ").bind(high.value).push(" OR t.low < t.high)");
-            }
             return;
         }
         UnitMatch::Written(unit) => {
@@ -133,6 +124,55 @@ fn push_number(sql: &mut Sql, unit: UnitMatch, bounds: &Bounds<f64>) {
     }
     push_limits(sql, &bounds.low, "t", ".raw_low");
     push_limits(sql, &bounds.high, "t", ".raw_high");
+}
+
+/// The entries that match, in parts that have an index each.
+#[derive(Debug, Clone, Copy)]
+pub enum Part {
+    /// By where they begin, as the bounds say.
+    All,
+    /// Dates that begin at this time or later, and last no longer than [`LONG_SPAN_US`].
+    Short(i64),
+    /// Dates that last longer.
+    Long,
+    /// Numbers that begin at this value or above it, by the canonical unit or as written.
+    From(f64, UnitMatch),
+    /// Ranges that begin below it and reach it.
+    Reaching(f64, UnitMatch),
+}
+
+/// What reaches a time begins not long before it, or is one of the long spans. What reaches a number is the number or
+/// one above it, or a range.
+pub fn parts_by_index(predicate: &Predicate) -> Vec<Part> {
+    match predicate {
+        Predicate::Date { bounds, .. } => match (bounds.low.from, bounds.high.from) {
+            (None, Some(high)) => vec![Part::Short(high.value.saturating_sub(LONG_SPAN_US)), Part::Long],
+            _ => vec![Part::All],
+        },
+        Predicate::Number { bounds, unit, .. } => match (bounds.low.from, bounds.high.from) {
+            (None, Some(high)) => vec![Part::From(high.value, *unit), Part::Reaching(high.value, *unit)],
+            _ => vec![Part::All],
+        },
+        _ => vec![Part::All],
+    }
+}
+
+/// ` AND …`: narrows a match to a part.
+pub fn push_part(sql: &mut Sql, part: Part) {
+    match part {
+        Part::All => {}
+        Part::Short(from) => {
+            sql.push(" AND t.low >= ").bind(from).push(" AND t.high - t.low <= 2764800000000");
+        }
+        Part::Long => drop(sql.push(" AND t.high - t.low > 2764800000000")),
+        Part::From(from, UnitMatch::Canonical(_)) => drop(sql.push(" AND t.low >= ").bind(from)),
+        Part::From(from, _) => drop(sql.push(" AND t.raw_low >= ").bind(from)),
+        Part::Reaching(from, UnitMatch::Canonical(_)) => {
+            sql.push(" AND t.low < t.high AND t.low < ").bind(from);
+        }
+        // What is a range in one unit is one in the other.
+        Part::Reaching(from, _) => drop(sql.push(" AND t.low < t.high AND t.raw_low < ").bind(from)),
+    }
 }
 
 /// True distance on a sphere (haversine), behind a bound on the latitude that the index can use.

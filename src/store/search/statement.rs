@@ -2,7 +2,7 @@
 
 use super::condition::{Anchor, Form, Table, push_clause};
 use super::driver::{DateRange, Driver, driving_token, listable, single_token, type_of_token};
-use super::entries::{push_match, push_system, table_of};
+use super::entries::{parts_by_index, push_match, push_part, push_system, table_of};
 use super::order::Order;
 use super::sql::Sql;
 use crate::error::{Error, Result};
@@ -177,7 +177,7 @@ impl Planned<'_> {
             sql.push(" AND (SELECT count(*) FROM resource o WHERE o.key = d.key AND o.compartment = ");
             anchor.push_compartment(sql);
             push_types(sql, &self.types, "o");
-            sql.push(") > 0");
+            sql.push(") <> 0");
         }
         Ok(())
     }
@@ -248,9 +248,23 @@ pub fn push_listed(sql: &mut Sql, predicates: &[&Predicate], types: &[&'static s
             let anchor = Anchor { alias: "r7", table: Table::Resource, form: Form::Exists, level: 0, home: None };
             push_clause(sql, &Clause::Match((*predicate).clone()), anchor)?;
         } else {
-            sql.push("SELECT t.compartment, t.key FROM ").push(table_of(predicate)?).push(" t WHERE ");
-            push_match(sql, predicate)?;
+            push_listed_entries(sql, predicate)?;
         }
+    }
+    Ok(())
+}
+
+/// The resources of the entries that match. Where only the end of a span is bounded, single values are found by where they
+/// begin and ranges by where they end, which is a second statement: of an OR the planner believes too much.
+fn push_listed_entries(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
+    let table = table_of(predicate)?;
+    for (number, part) in parts_by_index(predicate).into_iter().enumerate() {
+        if number > 0 {
+            sql.push(" UNION ALL ");
+        }
+        sql.push("SELECT t.compartment, t.key FROM ").push(table).push(" t WHERE ");
+        push_match(sql, predicate)?;
+        push_part(sql, part);
     }
     Ok(())
 }
