@@ -66,7 +66,8 @@ pub async fn pages(clients: &[Client], chosen: &Chosen) {
             print!("| {kind}, {place}{} |", if dated { ", in a year" } else { "" });
             for (client, design) in clients.iter().zip(&ALL) {
                 let sql = questions.iter().map(|question| {
-                    let dates = dated.then_some((question.date - YEAR_US / 2, question.date.saturating_add(YEAR_US / 2)));
+                    let dates =
+                        dated.then_some((question.date - YEAR_US / 2, question.date.saturating_add(YEAR_US / 2)));
                     design.page(&question.tokens, dates, within.then_some(question.compartment.as_str()))
                 });
                 print!(" {} |", median(client, sql.collect()).await);
@@ -80,7 +81,8 @@ pub async fn pages(clients: &[Client], chosen: &Chosen) {
 pub async fn counts(clients: &[Client], chosen: &Chosen) {
     println!("\n| the number of one token's resources, median ms | {} | counters |", names());
     println!("|---|{}--:|", "--:|".repeat(ALL.len()));
-    for (kind, questions) in chosen.kinds.iter().filter(|(_, questions)| questions.iter().all(|q| q.tokens.len() == 1)) {
+    for (kind, questions) in chosen.kinds.iter().filter(|(_, questions)| questions.iter().all(|q| q.tokens.len() == 1))
+    {
         print!("| {kind} |");
         for (client, design) in clients.iter().zip(&ALL) {
             let sql = questions.iter().map(|question| design.count(question.tokens[0]));

@@ -108,9 +108,7 @@ impl Writer {
             client.batch_execute("BEGIN"),
             client.execute(&insert, &resource),
             client.execute(&tokens, &token_values),
-            async {
-                if tally.is_empty() { Ok(0) } else { client.execute(&counters, &tally_values).await }
-            },
+            async { if tally.is_empty() { Ok(0) } else { client.execute(&counters, &tally_values).await } },
             client.batch_execute("COMMIT"),
         );
         let (begun, stored, indexed, counted, ended) = sent.await;
@@ -146,7 +144,9 @@ const TALLY_CONFLICT: &str = " ON CONFLICT (compartment, token) DO UPDATE SET n 
 
 fn resource_insert(array: bool) -> String {
     let (column, value) = if array { (", tokens", ", $7") } else { ("", "") };
-    format!("INSERT INTO resource (compartment, type, id, key, date, body{column}) VALUES ($1, $2, $3, $4, $5, $6{value})")
+    format!(
+        "INSERT INTO resource (compartment, type, id, key, date, body{column}) VALUES ($1, $2, $3, $4, $5, $6{value})"
+    )
 }
 
 /// An INSERT of several rows; a type that is a number stands for itself.

@@ -9,7 +9,13 @@
 //! and prints Markdown: bytes a resource, first pages in milliseconds, creates a second in alternating rounds, and what
 //! counters cost and save. The schemas stay, so that `--keep` can ask again. docs/decisions/0009-token-rows.md has a run.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing
+)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 mod ask;

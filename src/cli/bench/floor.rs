@@ -3,8 +3,8 @@
 use super::content::{BUNDLE_RESOURCES, PATIENT_HEAD, Row, patient_id};
 use super::cpu::Postgres;
 use super::load::{Crowd, Run};
+use super::script::{Entries, expand, script_of};
 use crate::error::{Error, Result};
-use crate::store::statement;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,12 +14,16 @@ use tokio::process::Command;
 const SETTLE: &str = include_str!("../../../sql/bench/settle.psql");
 const CHECKPOINTER: &str = include_str!("../../../sql/bench/checkpointer.psql");
 const BODIES: &str = include_str!("../../../sql/bench/bodies.psql");
+const ENTRIES: &str = include_str!("../../../sql/bench/entries.psql");
 
 /// Where distributions keep PostgreSQL's programs when `pg_config` does not say.
 const FOLDER_OF_VERSIONS: &str = "/usr/lib/postgresql";
 
 /// Four digits of 36.
 const TAGS: u32 = 1_679_616;
+
+/// Keys that one run may use.
+const KEYS_OF_RUN: i64 = 1_000_000_000_000;
 
 /// How PostgreSQL's own programs reach the database.
 #[derive(Debug, Clone)]
@@ -77,6 +81,9 @@ pub struct Floor {
     /// Makes the ids of this benchmark differ from those of another one on the same database.
     tag: u32,
     variables: Vec<String>,
+    /// The index's rows of the resource that is created, and of those that are imported.
+    created: Entries,
+    imported: Entries,
     runs: u32,
 }
 
@@ -90,11 +97,17 @@ impl Floor {
             folder: folder.to_owned(),
             tag,
             variables: vec![format!("head={PATIENT_HEAD}"), "n=0".to_owned()],
+            created: Entries::default(),
+            imported: Entries::default(),
             runs: 0,
         };
         let stored = floor.psql(BODIES, Some(&patient_id(0))).await?;
-        let observation = stored.lines().find_map(|line| line.strip_prefix("Observation|"));
-        let observation = observation.ok_or_else(|| Error::invalid("The database does not hold what was stored."))?;
+        let observation =
+            stored.lines().enumerate().find_map(|(n, line)| Some((n, line.strip_prefix("Observation|")?)));
+        let (number, observation) =
+            observation.ok_or_else(|| Error::invalid("The database does not hold what was stored."))?;
+        floor.created = Entries::read(&floor.psql(ENTRIES, Some(&patient_id(0))).await?).of(number);
+        floor.imported = Entries::read(&floor.psql(ENTRIES, Some(imported)).await?);
         floor.variables.push(format!("body=\\x{observation}"));
         let stored = floor.psql(BODIES, Some(imported)).await?;
         for (number, line) in stored.lines().enumerate() {
@@ -114,7 +127,8 @@ impl Floor {
     /// pgbench for statements that bring their own values.
     pub fn bare(connection: Connection, folder: &Path) -> Floor {
         let (programs, folder) = (programs(), folder.to_owned());
-        Floor { connection, programs, folder, tag: 0, variables: Vec::new(), runs: 0 }
+        let (created, imported) = (Entries::default(), Entries::default());
+        Floor { connection, programs, folder, tag: 0, variables: Vec::new(), created, imported, runs: 0 }
     }
 
     /// The processes of the database, when they are of this machine.
@@ -131,8 +145,12 @@ impl Floor {
     /// Runs pgbench for so long.
     pub async fn run(&mut self, row: Row, crowd: Crowd, duration: Duration) -> Result<Run> {
         self.runs += 1;
-        let own = [format!("tag={}", self.run_tag()), format!("run=ben{}", self.run_tag())];
-        self.pgbench(&[expand(script_of(row))?], &own, crowd, duration).await
+        let tag = self.run_tag();
+        // Keys that neither the server nor another run gives.
+        let offset = -KEYS_OF_RUN * i64::from((self.tag + self.runs) % TAGS + 1);
+        let own = [format!("tag={tag}"), format!("run=ben{tag}"), format!("offset={offset}")];
+        let entries = if row == Row::Import { &self.imported } else { &self.created };
+        self.pgbench(&[expand(script_of(row), entries)?], &own, crowd, duration).await
     }
 
     /// Runs pgbench with several scripts, one at random each time, for so long.
@@ -226,61 +244,6 @@ async fn output(mut command: Command, input: &str) -> Result<String> {
     Err(Error::invalid(format!("{name} failed.")).caused_by(said.trim()))
 }
 
-fn script_of(row: Row) -> &'static str {
-    match row {
-        Row::Create => include_str!("../../../sql/bench/create.pgbench"),
-        Row::Read => include_str!("../../../sql/bench/read.pgbench"),
-        Row::Update => include_str!("../../../sql/bench/update.pgbench"),
-        Row::Vread => include_str!("../../../sql/bench/vread.pgbench"),
-        Row::Import => include_str!("../../../sql/bench/import.pgbench"),
-    }
-}
-
-/// Puts the server's statements into a script: `@name argument ; argument` becomes that statement with its parameters,
-/// and `@rows first count (…#…)` becomes so many rows, each with its number for `#`.
-fn expand(script: &str) -> Result<String> {
-    let mut expanded = String::new();
-    for line in script.lines() {
-        let line = match line.strip_prefix('@') {
-            None => line.to_owned(),
-            Some(rest) => match rest.strip_prefix("rows ") {
-                Some(rest) => rows(rest),
-                None => called(rest),
-            }
-            .ok_or_else(|| Error::internal(format!("a script of the benchmark has a bad line: {line}")))?,
-        };
-        expanded.push_str(&line);
-        expanded.push('\n');
-    }
-    Ok(expanded)
-}
-
-fn rows(text: &str) -> Option<String> {
-    let (first, rest) = text.split_once(' ')?;
-    let (count, row) = rest.split_once(' ')?;
-    let first: u32 = first.parse().ok()?;
-    let numbers = first..first + count.parse::<u32>().ok()?;
-    let rows: Vec<String> = numbers.map(|number| row.replace('#', &number.to_string())).collect();
-    Some(format!("{};", rows.join(",\n")))
-}
-
-fn called(text: &str) -> Option<String> {
-    let (text, end) = match text.split_once(" \\gset ") {
-        Some((text, prefix)) => (text, format!(" \\gset {prefix}")),
-        None => (text, ";".to_owned()),
-    };
-    let (name, arguments) = text.split_once(' ')?;
-    let statement = statement::ALL.iter().find(|statement| statement.name == name)?;
-    let lines: Vec<&str> = statement.sql.lines().filter(|line| !line.starts_with("--")).collect();
-    let mut sql = lines.join("\n");
-    let arguments: Vec<&str> = arguments.split(" ; ").collect();
-    // Backwards, so that $1 is not found in $10.
-    for (position, argument) in arguments.iter().enumerate().rev() {
-        sql = sql.replace(&format!("${}", position + 1), argument);
-    }
-    (!sql.contains('$')).then(|| sql + &end)
-}
-
 fn logs(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(Error::internal)?.flatten();
     let is_log = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pgbench."));
@@ -309,19 +272,6 @@ fn count(latencies: &[u64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_script_takes_the_servers_own_statements() {
-        for row in Row::ALL {
-            let script = expand(script_of(row)).unwrap();
-            assert!(!script.contains('@') && !script.contains('#'), "{script}");
-        }
-        let read = expand(script_of(Row::Read)).unwrap();
-        assert!(read.contains("WHERE compartment = :head || :p AND type = 'Observation' AND id = :head ||"), "{read}");
-        assert!(expand(script_of(Row::Update)).unwrap().contains("FOR UPDATE \\gset was_\n"));
-        assert!(expand(script_of(Row::Import)).unwrap().contains(":t223,"));
-        assert!(expand("@read_current :a").is_err(), "a statement with too few arguments is refused");
-    }
 
     #[test]
     fn a_password_is_taken_out_of_the_address() {

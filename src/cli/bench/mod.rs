@@ -5,6 +5,7 @@ mod cpu;
 mod floor;
 mod load;
 mod report;
+mod script;
 mod searches;
 
 use crate::app::Application;
