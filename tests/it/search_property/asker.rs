@@ -4,11 +4,12 @@ use super::BASE;
 use super::question::type_of;
 use super::random::Random;
 use super::values::{CODES, FREQUENT, IDENTIFIERS, LOINC, NUMBERS, STATUSES, TEXTS, UNITS, URIS, date_time};
-use super::world::{KINDS, World, count_of};
+use super::world::{KINDS, Known, World, count_of};
 use brasa::fhir::definitions::ResourceType;
 use brasa::fhir::instant::to_instant;
 use brasa::search::clause::{Clause, Predicate};
 use brasa::search::evaluate::{Fact, World as Evaluated, matches};
+use brasa::search::query::{Scope, parse};
 use brasa::search::registry::{Parameter, ParameterKind, Registry};
 use chrono::DateTime;
 use std::collections::HashMap;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 
 /// References that a chain may go over.
 const LINKS: usize = 3;
+
+/// Conditions that are tried until one is met.
+const TRIES: usize = 25;
 
 const PREFIXES: &[&str] = &["", "", "", "eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap"];
 
@@ -39,7 +43,8 @@ fn leads_to(parameter: &Parameter, target: &str) -> bool {
 
 pub struct Asker<'a> {
     pub random: &'a mut Random,
-    world: &'a World,
+    known: &'a [Known],
+    world: Evaluated<'a>,
     used: HashMap<ResourceType, Vec<Used>>,
     registry: &'a Registry,
 }
@@ -59,7 +64,37 @@ impl<'a> Asker<'a> {
             (on, registry.parameters(on).filter(is_used).cloned().map(Used).collect())
         });
         let used = used.collect();
-        Asker { random, world, used, registry }
+        Asker { random, known: &world.known, world: Evaluated::of(&facts), used, registry }
+    }
+
+    /// Of the conditions that are made the first that the witness meets; mostly. Without one, most questions of several
+    /// conditions would find nothing.
+    pub fn fitting(
+        &mut self,
+        scope: &Scope,
+        witness: &Known,
+        mut make: impl FnMut(&mut Self) -> (String, String),
+    ) -> (String, String) {
+        let mut condition = make(self);
+        for _ in 0..TRIES {
+            if self.random.chance(4) || self.is_met(scope, &condition, witness) {
+                break;
+            }
+            condition = make(self);
+        }
+        condition
+    }
+
+    pub fn is_met(&self, scope: &Scope, condition: &(String, String), witness: &Known) -> bool {
+        let read = super::read(scope, std::slice::from_ref(condition), self.registry);
+        let meets = |clause: &Clause| matches(clause, &witness.fact(), &self.world);
+        parse(&read).is_ok_and(|query| query.clauses.iter().all(meets))
+    }
+
+    pub fn witness(&mut self, on: Option<ResourceType>) -> &'a Known {
+        let known = self.known;
+        let of_type: Vec<&Known> = known.iter().filter(|one| on.is_none_or(|on| one.resource_type == on)).collect();
+        if of_type.is_empty() { self.random.pick(known) } else { *self.random.pick(&of_type) }
     }
 
     pub fn used(&self, on: ResourceType) -> &[Used] {
@@ -112,12 +147,12 @@ impl<'a> Asker<'a> {
     fn id(&mut self) -> String {
         match self.random.below(4) {
             0 => (1 + self.random.below(200)).to_string(),
-            _ => self.random.pick(&self.world.known).id.clone(),
+            _ => self.random.pick(self.known).id.clone(),
         }
     }
 
     pub fn last_updated(&mut self) -> String {
-        let at = self.random.pick(&self.world.known).last_updated_us;
+        let at = self.random.pick(self.known).last_updated_us;
         let instant = to_instant(DateTime::from_timestamp_micros(at).unwrap());
         let prefix = *self.random.pick(PREFIXES);
         let length = *self.random.pick(&[instant.len(), instant.len(), 4, 10]);

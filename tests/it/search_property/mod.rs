@@ -17,7 +17,7 @@ mod world;
 use crate::support::Server;
 use asker::Asker;
 use brasa::search::evaluate::{Fact, World as Evaluated, matches};
-use brasa::search::query::{Query, Question as Read, Total, parse};
+use brasa::search::query::{Query, Question as Read, Scope, Total, parse};
 use brasa::search::registry::Registry;
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
@@ -39,16 +39,37 @@ const TOLD: usize = 5;
 #[tokio::test(flavor = "multi_thread")]
 async fn searches_find_what_the_same_query_finds_in_memory() {
     for seed in seeds() {
+        let start = std::time::Instant::now();
         let registry = Registry::clone(&Registry::standard()).with_full_text();
         let settings = [("BRASA_FULL_TEXT", "on"), ("BRASA_BASE_URL", BASE), ("BRASA_HTTP_WORKERS", "2")];
         let server = Server::start_with(&settings).await;
         let mut random = Random::new(seed);
         let world = World::load(&server, &registry, &mut random).await;
+        eprintln!("loaded {:?}", start.elapsed());
+        if let Ok(ask) = std::env::var("BRASA_TEST_ASK") {
+            for path in ask.split(' ') {
+                let pages = walk::forward(&server, path).await.unwrap();
+                let ids: Vec<_> = pages.iter().flat_map(|p| p.ids.clone()).collect();
+                let facts = world.facts();
+                for id in &ids {
+                    let f = facts.iter().find(|f| named(f).0 == *id).unwrap();
+                    eprintln!("{id} {:?} {:?}", f.entries.date, f.last_updated_us);
+                }
+                eprintln!("{} in pages {:?}", ids.len(), pages.iter().map(|p| p.ids.len()).collect::<Vec<_>>());
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(
+                std::env::var("SLEEP").map_or(0, |s| s.parse().unwrap()),
+            ))
+            .await;
+            return;
+        }
         let mut asker = Asker::new(&mut random, &registry, &world);
         let questions: Vec<(Question, usize)> =
             (0..QUESTIONS).map(|_| (asker.question(), asker.random.below(1_000))).collect();
         let court = Court { server: &server, registry: &registry, facts: world.facts() };
+        eprintln!("asked {:?}", start.elapsed());
         court.judge(seed, questions).await;
+        eprintln!("judged {:?}", start.elapsed());
     }
 }
 
@@ -59,6 +80,12 @@ fn seeds() -> Vec<u64> {
         Some((from, to)) => (number(from)..number(to)).collect(),
         None => text.split(',').map(number).collect(),
     }
+}
+
+/// As the server reads it.
+fn read<'a>(scope: &'a Scope, parameters: &'a [(String, String)], registry: &'a Registry) -> Read<'a> {
+    let (now_us, base) = (Utc::now().timestamp_micros(), Some(BASE));
+    Read { scope, parameters, registry, strict: true, now_us, base, count_default: 50, count_max: 1_000 }
 }
 
 /// What came of a question.
@@ -102,17 +129,7 @@ impl Court<'_> {
     }
 
     async fn verdict(&self, world: &Evaluated<'_>, question: &Question, dice: usize) -> Verdict {
-        let read = Read {
-            scope: &question.scope,
-            parameters: &question.parameters,
-            registry: self.registry,
-            strict: true,
-            now_us: Utc::now().timestamp_micros(),
-            base: Some(BASE),
-            count_default: 50,
-            count_max: 1_000,
-        };
-        let query = match parse(&read) {
+        let query = match parse(&read(&question.scope, &question.parameters, self.registry)) {
             Ok(query) => query,
             Err(error) => return self.refused_alike(question, error.kind.status()).await,
         };

@@ -2,7 +2,7 @@
 
 use super::asker::Asker;
 use super::values::{FREQUENT, LOINC};
-use super::world::{KINDS, PATIENTS, count_of};
+use super::world::{KINDS, Known, PATIENTS, count_of};
 use brasa::fhir::definitions::{ResourceType, in_compartment};
 use brasa::fhir::id::Id;
 use brasa::search::query::Scope;
@@ -64,37 +64,44 @@ impl Asker<'_> {
         type_of(name)
     }
 
-    fn conditions(&mut self, on: ResourceType, least: usize) -> Vec<(String, String)> {
+    /// On one type.
+    fn conditions(&mut self, scope: &Scope, on: ResourceType, witness: &Known, least: usize) -> Vec<(String, String)> {
         let mut conditions = Vec::new();
         if on == ResourceType::OBSERVATION && self.random.chance(35) {
             let forms = [FREQUENT.to_owned(), format!("{LOINC}|{FREQUENT}"), format!("{FREQUENT},8480-6")];
             conditions.push(("code".to_owned(), self.random.pick(&forms).clone()));
         }
         let count = least + *self.random.pick(&[0, 0, 0, 1, 1, 2]);
-        conditions.extend((0..count).map(|_| self.condition(on, 0)));
+        conditions.extend((0..count).map(|_| self.fitting(scope, witness, |asker| asker.condition(on, 0))));
         conditions
     }
 
     fn of_a_type(&mut self) -> Question {
         let on = self.a_type();
-        Question { scope: Scope::Type(on), parameters: self.conditions(on, 1) }
+        let (scope, witness) = (Scope::Type(on), self.witness(Some(on)));
+        let parameters = self.conditions(&scope, on, witness, 1);
+        Question { scope, parameters }
     }
 
     /// By a reference to a patient that puts what refers into the patient's record.
     fn of_a_patient(&mut self) -> Question {
         let on = self.a_type();
-        let patient = 1 + self.random.below(PATIENTS);
-        let mut parameters = self.conditions(on, 0);
-        let to_patients: Vec<String> =
-            self.used(on).iter().filter(|one| one.leads_to("Patient")).map(|one| one.code()).collect();
+        let (scope, witness) = (Scope::Type(on), self.witness(Some(on)));
+        let mut parameters = self.conditions(&scope, on, witness, 0);
+        let to_patients = self.used(on).iter().filter(|one| one.leads_to("Patient")).map(|one| one.code());
+        let to_patients: Vec<String> = to_patients.collect();
         if !to_patients.is_empty() {
             let code = self.random.pick(&to_patients).clone();
             let form = *self.random.pick(&["", "Patient/", "Patient/"]);
             let modifier = *self.random.pick(&["", "", ":Patient"]);
+            let first = self.random.below(PATIENTS);
+            let of =
+                |patient: usize| (format!("{code}{modifier}"), format!("{form}{}", 1 + (first + patient) % PATIENTS));
+            let found = (0..PATIENTS).map(of).find(|condition| self.is_met(&scope, condition, witness));
             let at = self.random.below(parameters.len() + 1);
-            parameters.insert(at, (format!("{code}{modifier}"), format!("{form}{patient}")));
+            parameters.insert(at, found.unwrap_or_else(|| of(0)));
         }
-        Question { scope: Scope::Type(on), parameters }
+        Question { scope, parameters }
     }
 
     fn of_a_compartment(&mut self) -> Question {
@@ -102,23 +109,27 @@ impl Asker<'_> {
             ["Patient", "Patient", "Patient", "Patient", "Practitioner", "Encounter", "Device", "RelatedPerson"];
         let name = *self.random.pick(&often);
         let compartment = type_of(name);
-        let id = Id::parse(&(1 + self.random.below(count_of(name))).to_string()).unwrap();
-        if self.random.chance(15) {
-            let parameters = match self.random.below(3) {
+        let mut inner = None;
+        while !self.random.chance(15) && inner.is_none() {
+            inner = Some(self.a_type()).filter(|on| in_compartment(compartment, *on));
+        }
+        let (witness, first) = (self.witness(inner), self.random.below(count_of(name)));
+        let of = |number: usize| {
+            let id = Id::parse(&(1 + (first + number) % count_of(name)).to_string()).unwrap();
+            Scope::Compartment { compartment, id, inner }
+        };
+        let nothing = ("_id".to_owned(), witness.id.clone());
+        let mut scopes = (0..count_of(name)).map(of);
+        let scope = scopes.find(|scope| self.is_met(scope, &nothing, witness)).unwrap_or_else(|| of(0));
+        let parameters = match inner {
+            Some(on) => self.conditions(&scope, on, witness, 0),
+            None => match self.random.below(3) {
                 0 => Vec::new(),
                 1 => vec![self.common()],
                 _ => vec![("_type".to_owned(), "Observation,Encounter".to_owned()), self.common()],
-            };
-            return Question { scope: Scope::Compartment { compartment, id, inner: None }, parameters };
-        }
-        let inner = loop {
-            let on = self.a_type();
-            if in_compartment(compartment, on) {
-                break on;
-            }
+            },
         };
-        let parameters = self.conditions(inner, 0);
-        Question { scope: Scope::Compartment { compartment, id, inner: Some(inner) }, parameters }
+        Question { scope, parameters }
     }
 
     fn of_the_system(&mut self) -> Question {
@@ -143,7 +154,8 @@ impl Asker<'_> {
             }
         }
         if parameters.len() < 2 {
-            parameters.push(self.common());
+            let witness = self.witness(None);
+            parameters.push(self.fitting(&Scope::System, witness, Asker::common));
         }
         Question { scope: Scope::System, parameters }
     }

@@ -4,7 +4,7 @@ use super::random::Random;
 use super::values::{CODES, URIS, coding, identifier};
 use super::{BASE, clinical, people};
 use crate::support::Server;
-use crate::support::bundle::{bundle, entry, post, put};
+use crate::support::bundle::{bundle, entry, put};
 use brasa::fhir::definitions::ResourceType;
 use brasa::fhir::id::{Id, VersionId};
 use brasa::fhir::json::parse;
@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 pub const PATIENTS: usize = 40;
 
@@ -43,8 +43,8 @@ pub const KINDS: &[(&str, usize, Make)] = &[
     ("ValueSet", 20, people::value_set),
 ];
 
-/// Further Observations, whose ids the server makes.
-const POSTED: usize = 1_600;
+/// Further Observations, with ids as the server makes them.
+const FURTHER: usize = 1_600;
 /// Entries of a Bundle.
 const BUNDLED: usize = 200;
 
@@ -112,7 +112,7 @@ fn make(random: &mut Random, make: Make, number: usize) -> Value {
     resource
 }
 
-fn with_id(mut resource: Value, id: usize) -> Value {
+fn with_id(mut resource: Value, id: impl ToString) -> Value {
     resource["id"] = json!(id.to_string());
     resource
 }
@@ -125,6 +125,13 @@ pub struct Known {
     pub entries: Entries,
 }
 
+impl Known {
+    pub fn fact(&self) -> Fact<'_> {
+        let Known { resource_type, last_updated_us, .. } = *self;
+        Fact { resource_type, id: &self.id, last_updated_us, entries: &self.entries }
+    }
+}
+
 pub struct World {
     pub known: Vec<Known>,
 }
@@ -132,18 +139,20 @@ pub struct World {
 impl World {
     /// Makes a world and sends it: some resources are changed after that, some deleted.
     pub async fn load(server: &Server, registry: &Registry, random: &mut Random) -> World {
-        let mut sent: HashMap<String, Value> = HashMap::new();
-        let mut entries = Vec::new();
+        let mut sent: BTreeMap<String, Value> = BTreeMap::new();
         for (name, count, maker) in KINDS {
             for number in 1..=*count {
                 let resource = with_id(make(random, *maker, number), number);
-                sent.insert(format!("{name}/{number}"), resource.clone());
-                entries.push(put(resource));
+                sent.insert(format!("{name}/{number}"), resource);
             }
         }
-        let posted: Vec<Value> = (1..=POSTED).map(|number| make(random, clinical::observation, number)).collect();
-        let ids = send(server, entries.into_iter().chain(posted.iter().cloned().map(post)).collect()).await;
-        sent.extend(ids.into_iter().rev().zip(posted.into_iter().rev()));
+        for number in 1..=FURTHER {
+            let observation = make(random, clinical::observation, number);
+            // As the server makes them: in front the patient.
+            let id = format!("{}.{number:013}", random.patient);
+            sent.insert(format!("Observation/{id}"), with_id(observation, id));
+        }
+        send(server, sent.values().cloned().map(put).collect()).await;
         let mut changes = Vec::new();
         for (name, count, maker) in KINDS {
             for number in (1..=*count).filter(|_| random.chance(8)).collect::<Vec<_>>() {
@@ -164,38 +173,24 @@ impl World {
     }
 
     pub fn facts(&self) -> Vec<Fact<'_>> {
-        let facts = self.known.iter().map(|known| Fact {
-            resource_type: known.resource_type,
-            id: &known.id,
-            last_updated_us: known.last_updated_us,
-            entries: &known.entries,
-        });
-        facts.collect()
+        self.known.iter().map(Known::fact).collect()
     }
 }
 
-/// In batches; what each entry's resource is called.
-async fn send(server: &Server, entries: Vec<Value>) -> Vec<String> {
+/// In batches.
+async fn send(server: &Server, entries: Vec<Value>) {
     let batches = entries.chunks(BUNDLED).map(|entries| server.post("", bundle("batch", entries.iter().cloned())));
     let answers: Vec<_> = stream::iter(batches).buffered(3).collect().await;
-    let mut made = Vec::new();
     for answer in answers {
         let answer = answer.expect(200);
         assert!(answer.statuses().iter().all(|status| *status < 300), "{}", answer.text);
-        let location = |entry: &Value| entry["response"]["location"].as_str().map(str::to_owned);
-        let reference = |location: String| {
-            let reference = location.split("/_history/").next().unwrap().to_owned();
-            reference.strip_prefix(BASE).map_or(reference.clone(), |rest| rest.trim_start_matches('/').to_owned())
-        };
-        made.extend(answer.entries().iter().filter_map(location).map(reference));
     }
-    made
 }
 
 /// The current resources: when each was written says the database, what is in it was sent.
-async fn known(server: &Server, registry: &Registry, sent: &HashMap<String, Value>) -> Vec<Known> {
+async fn known(server: &Server, registry: &Registry, sent: &BTreeMap<String, Value>) -> Vec<Known> {
     let client = server.database.connect().await;
-    let sql = "SELECT type, id, last_updated, version_id FROM resource WHERE body IS NOT NULL";
+    let sql = "SELECT type, id, last_updated, version_id FROM resource WHERE body IS NOT NULL ORDER BY 1, 2";
     let rows = client.query(sql, &[]).await.unwrap();
     assert_eq!(rows.len(), sent.len(), "resources that are there and that were sent");
     let known = rows.iter().map(|row| {
