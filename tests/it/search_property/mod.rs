@@ -10,6 +10,7 @@ mod order;
 mod people;
 mod question;
 mod random;
+mod records;
 mod values;
 mod walk;
 mod world;

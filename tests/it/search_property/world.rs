@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use super::values::{CODES, URIS, coding, identifier};
-use super::{BASE, clinical, people};
+use super::{BASE, clinical, people, records};
 use crate::support::Server;
 use crate::support::bundle::{bundle, entry, put};
 use brasa::fhir::definitions::ResourceType;
@@ -152,28 +152,37 @@ impl World {
             let id = format!("{}.{number:013}", random.patient);
             sent.insert(format!("Observation/{id}"), with_id(observation, id));
         }
+        records::keep_inside(&mut sent);
         send(server, sent.values().cloned().map(put).collect()).await;
-        let mut changes = Vec::new();
-        for (name, count, maker) in KINDS {
-            for number in (1..=*count).filter(|_| random.chance(8)).collect::<Vec<_>>() {
-                let reference = format!("{name}/{number}");
-                if random.chance(40) {
-                    sent.remove(&reference);
-                    changes.push(entry("DELETE", &reference));
-                } else {
-                    let other = 1 + random.below(PATIENTS);
-                    let resource = with_id(make(random, *maker, other), number);
-                    sent.insert(reference, resource.clone());
-                    changes.push(put(resource));
-                }
-            }
-        }
-        send(server, changes).await;
+        let before = sent.clone();
+        change(random, &mut sent);
+        records::keep_inside(&mut sent);
+        let removed = before.keys().filter(|reference| !sent.contains_key(*reference));
+        let changed = sent.iter().filter(|(reference, resource)| before.get(*reference) != Some(resource));
+        let puts = changed.map(|(_, resource)| put(resource.clone()));
+        send(server, removed.map(|reference| entry("DELETE", reference)).chain(puts).collect()).await;
         World { known: known(server, registry, &sent).await }
     }
 
     pub fn facts(&self) -> Vec<Fact<'_>> {
         self.known.iter().map(Known::fact).collect()
+    }
+}
+
+/// Some resources become others, some go.
+fn change(random: &mut Random, sent: &mut BTreeMap<String, Value>) {
+    for (name, count, maker) in KINDS {
+        for number in 1..=*count {
+            let reference = format!("{name}/{number}");
+            match random.below(30) {
+                0 => drop(sent.remove(&reference)),
+                1 | 2 => {
+                    let other = 1 + random.below(PATIENTS);
+                    sent.insert(reference, with_id(make(random, *maker, other), number));
+                }
+                _ => {}
+            }
+        }
     }
 }
 
