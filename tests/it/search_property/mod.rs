@@ -134,13 +134,17 @@ impl Court<'_> {
             Ok(query) => query,
             Err(error) => return self.refused_alike(question, error.kind.status()).await,
         };
+        let t0 = std::time::Instant::now();
         let is_asked = |fact: &&Fact<'_>| query.types.is_empty() || query.types.contains(&fact.resource_type);
         let meets = |fact: &&Fact<'_>| query.clauses.iter().all(|clause| matches(clause, fact, world));
         let expected: BTreeMap<String, &Fact<'_>> =
             self.facts.iter().filter(is_asked).filter(meets).map(named).collect();
         // A page each for few, some pages for many.
         let count = (expected.len() / (1 + dice % 5)).clamp(1 + dice % 3, 1_000);
-        match self.answered(question, &query, &expected, count).await {
+        let t1 = std::time::Instant::now();
+        let answered = self.answered(question, &query, &expected, count).await;
+        if std::env::var("SLOW").is_ok() { eprintln!("took {:?} eval {:?} n={} {question}", t1.elapsed().as_millis(), (t1 - t0).as_millis(), expected.len()); }
+        match answered {
             Ok(()) => Verdict::Agreed(expected.len()),
             Err(Fault::Refused(refusal)) if refusal.told.contains("too-costly") => Verdict::TooCostly,
             Err(Fault::Refused(refusal)) => Verdict::Wrong(format!("refused: {refusal:?}")),
