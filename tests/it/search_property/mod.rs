@@ -143,7 +143,14 @@ impl Court<'_> {
         let count = (expected.len() / (1 + dice % 5)).clamp(1 + dice % 3, 1_000);
         let t1 = std::time::Instant::now();
         let answered = self.answered(question, &query, &expected, count).await;
-        if std::env::var("SLOW").is_ok() { eprintln!("took {:?} eval {:?} n={} {question}", t1.elapsed().as_millis(), (t1 - t0).as_millis(), expected.len()); }
+        if std::env::var("SLOW").is_ok() {
+            eprintln!(
+                "took {:?} eval {:?} n={} {question}",
+                t1.elapsed().as_millis(),
+                (t1 - t0).as_millis(),
+                expected.len()
+            );
+        }
         match answered {
             Ok(()) => Verdict::Agreed(expected.len()),
             Err(Fault::Refused(refusal)) if refusal.told.contains("too-costly") => Verdict::TooCostly,
