@@ -94,7 +94,7 @@ impl<'a> Asker<'a> {
     pub fn witness(&mut self, on: Option<ResourceType>) -> &'a Known {
         let known = self.known;
         let of_type: Vec<&Known> = known.iter().filter(|one| on.is_none_or(|on| one.resource_type == on)).collect();
-        if of_type.is_empty() { self.random.pick(known) } else { *self.random.pick(&of_type) }
+        if of_type.is_empty() { self.random.pick(known) } else { self.random.pick::<&Known>(&of_type) }
     }
 
     pub fn used(&self, on: ResourceType) -> &[Used] {
@@ -247,7 +247,7 @@ impl<'a> Asker<'a> {
             ParameterKind::Date => format!("{}{}", self.random.pick(PREFIXES), date_time(self.random)),
             ParameterKind::Number => self.number(),
             ParameterKind::Quantity => self.quantity(),
-            ParameterKind::Uri => escaped(*self.random.pick(URIS)),
+            ParameterKind::Uri => escaped(self.random.pick::<&str>(URIS)),
             ParameterKind::Composite | ParameterKind::Special => {
                 let distance = *self.random.pick(&["", "|10", "|60|km", "|20000|m", "|20000|km", "|100|[mi_us]"]);
                 let place = *self.random.pick(&["50.5|7.5", "51|8", "89|179", "-1|-180", "-0.5|179.9"]);

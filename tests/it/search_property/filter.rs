@@ -41,7 +41,7 @@ impl Asker<'_> {
         if targets.is_empty() {
             return None;
         }
-        let target = type_of(*self.random.pick(&targets));
+        let target = type_of(self.random.pick::<&str>(&targets));
         let condition =
             if self.random.chance(20) { format!("[{}]", self.comparison(target, 2)) } else { String::new() };
         Some(format!("{}:{target}{condition}.{}", reference.code(), self.comparison(target, links + 1)))

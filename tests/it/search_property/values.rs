@@ -188,7 +188,7 @@ fn number(digits: &str) -> Value {
 }
 
 pub fn decimal(random: &mut Random) -> Value {
-    number(*random.pick(NUMBERS))
+    number(random.pick::<&str>(NUMBERS))
 }
 
 pub fn quantity(random: &mut Random) -> Value {
