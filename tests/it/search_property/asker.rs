@@ -21,7 +21,7 @@ const LINKS: usize = 3;
 /// Conditions that are tried until one is met.
 const TRIES: usize = 25;
 
-const PREFIXES: &[&str] = &["", "", "", "eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap"];
+const PREFIXES: &[&str] = &["", "eq", "ne", "gt", "ge", "lt", "le", "sa", "eb", "ap"];
 
 /// A parameter of which some resource has a value.
 #[derive(Clone)]
@@ -117,7 +117,15 @@ impl<'a> Asker<'a> {
         let all: Vec<Used> =
             self.registry.parameters(on).filter(|one| !one.branches.is_empty()).cloned().map(Used).collect();
         let used = self.used(on).to_vec();
-        let from = if used.is_empty() || self.random.chance(8) { &all } else { &used };
+        let has_prefixes =
+            |one: &&Used| matches!(one.0.kind, ParameterKind::Date | ParameterKind::Number | ParameterKind::Quantity);
+        let ordered: Vec<Used> = used.iter().filter(has_prefixes).cloned().collect();
+        let from = match self.random.below(100) {
+            0..8 => &all,
+            8..40 if !ordered.is_empty() => &ordered,
+            _ if used.is_empty() => &all,
+            _ => &used,
+        };
         let parameter = self.random.pick(from).clone();
         self.asked_of(&parameter)
     }
