@@ -234,6 +234,27 @@ impl Clause {
         }
     }
 
+    /// Whether it is known without a look at any resource that none meets it: a chain that leads to nothing.
+    pub fn is_never(&self) -> bool {
+        match self {
+            Clause::Match(Predicate::SelfIn(selves)) => selves.is_empty(),
+            Clause::Not(inner) => inner.is_always(),
+            Clause::Any(clauses) => clauses.iter().all(Clause::is_never),
+            Clause::All(clauses) => clauses.iter().any(Clause::is_never),
+            Clause::Match(_) | Clause::Chain(_) | Clause::Has(_) | Clause::Pending(_) => false,
+        }
+    }
+
+    /// Whether it is known without a look at any resource that each meets it.
+    fn is_always(&self) -> bool {
+        match self {
+            Clause::Not(inner) => inner.is_never(),
+            Clause::Any(clauses) => clauses.iter().any(Clause::is_always),
+            Clause::All(clauses) => clauses.iter().all(Clause::is_always),
+            Clause::Match(_) | Clause::Chain(_) | Clause::Has(_) | Clause::Pending(_) => false,
+        }
+    }
+
     #[must_use]
     pub fn negated(self) -> Clause {
         match self {
@@ -256,5 +277,30 @@ impl<T: Copy> Bounds<T> {
 impl From<Span> for Bounds<i64> {
     fn from(span: Span) -> Self {
         Bounds::within(span.low, span.high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_resource_can_meet_is_known_without_a_look_at_any() {
+        let (never, always) = (|| Clause::Any(Vec::new()), || Clause::All(Vec::new()));
+        let open = || Clause::Match(Predicate::Type(ResourceType::PATIENT));
+        for one in [
+            never(),
+            Clause::Match(Predicate::SelfIn(Vec::new())),
+            always().negated(),
+            Clause::All(vec![open(), never()]),
+            Clause::Any(vec![never(), Clause::All(vec![never(), open()])]),
+            Clause::Any(vec![open(), never().negated()]).negated(),
+        ] {
+            assert!(one.is_never(), "{one:?}");
+            assert!(!one.negated().is_never());
+        }
+        for one in [open(), open().negated(), always(), Clause::Any(vec![never(), open()])] {
+            assert!(!one.is_never(), "{one:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use smol_str::SmolStr;
 
-/// All entries of one resource. No list holds two equal entries.
+/// All entries of one resource. No list holds two entries that are found alike.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Entries {
     /// The leading date of the resource (`Registry::leading_date`): kept in the resource's own row.
@@ -17,12 +17,13 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// Leaves one of equal entries; they come from values that a resource says twice.
+    /// Leaves one of entries that are found alike; they come from values that a resource says twice.
     pub fn dedup(&mut self) {
         let key = |entry: &NumberEntry| (entry.param, entry.unit, entry.unit_code, entry.unit_text, entry.system);
         let ends = |entry: &NumberEntry| [entry.low, entry.high, entry.raw_low, entry.raw_high].map(f64::to_bits);
         self.tokens.sort_unstable();
-        self.tokens.dedup();
+        // Of codes that differ in their case only, one stands for both: they are found alike, and counted once.
+        self.tokens.dedup_by_key(|entry| (entry.token, entry.param, entry.system));
         self.strings.sort_unstable();
         self.strings.dedup();
         self.dates.sort_unstable();
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_entries_are_left_once() {
+    fn entries_that_are_found_alike_are_left_once() {
         let token = |token| TokenEntry { token, param: 1, system: None, code: None };
         let number = |low: f64| NumberEntry {
             param: 1,
@@ -132,12 +133,13 @@ mod tests {
             unit_text: 0,
             system: None,
         };
+        let written = |code: &str| TokenEntry { code: Some(code.into()), ..token(2) };
         let mut entries = Entries {
-            tokens: vec![token(2), token(1), token(2)],
+            tokens: vec![token(1), written("hr"), written("HR"), token(1)],
             numbers: vec![number(2.0), number(-1.0), number(2.0)],
             ..Entries::default()
         };
         entries.dedup();
-        assert_eq!((entries.tokens.len(), entries.numbers.len()), (2, 2));
+        assert_eq!((entries.tokens, entries.numbers.len()), (vec![token(1), written("HR")], 2));
     }
 }

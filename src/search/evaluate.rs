@@ -7,6 +7,7 @@ use super::entry::{Entries, NumberEntry, Position, Span};
 use super::full_text;
 use super::hash::self_hash;
 use crate::fhir::definitions::ResourceType;
+use std::collections::HashMap;
 
 /// A resource as far as searches know it.
 #[derive(Debug, Clone, Copy)]
@@ -18,9 +19,29 @@ pub struct Fact<'a> {
     pub entries: &'a Entries,
 }
 
+/// All resources, by what chains go along.
+#[derive(Debug, Default)]
+pub struct World<'a> {
+    by_self: HashMap<i64, Fact<'a>>,
+    by_token: HashMap<i64, Vec<Fact<'a>>>,
+}
+
+impl<'a> World<'a> {
+    pub fn of(facts: &[Fact<'a>]) -> World<'a> {
+        let mut world = World::default();
+        for fact in facts {
+            world.by_self.insert(self_hash(fact.resource_type.as_str(), fact.id), *fact);
+            for entry in &fact.entries.tokens {
+                world.by_token.entry(entry.token).or_default().push(*fact);
+            }
+        }
+        world
+    }
+}
+
 /// Whether a resource meets a clause; `world` holds all resources, for chains. A [`Clause::Pending`] is met by
 /// nothing, since entries do not tell.
-pub fn matches(clause: &Clause, fact: &Fact<'_>, world: &[Fact<'_>]) -> bool {
+pub fn matches(clause: &Clause, fact: &Fact<'_>, world: &World<'_>) -> bool {
     match clause {
         Clause::Match(predicate) => holds(predicate, fact),
         Clause::Not(inner) => !matches(inner, fact, world),
@@ -32,23 +53,22 @@ pub fn matches(clause: &Clause, fact: &Fact<'_>, world: &[Fact<'_>]) -> bool {
     }
 }
 
-fn chains(chain: &Chain, fact: &Fact<'_>, world: &[Fact<'_>]) -> bool {
-    let leads = |(target, condition): &(ResourceType, Clause)| {
-        let targets = world.iter().filter(|other| other.resource_type == *target);
-        targets.into_iter().any(|other| refers(fact, &chain.links, other) && matches(condition, other, world))
+fn chains(chain: &Chain, fact: &Fact<'_>, world: &World<'_>) -> bool {
+    let leads = |target: &Fact<'_>| {
+        let mut conditions = chain.targets.iter().filter(|(resource_type, _)| *resource_type == target.resource_type);
+        conditions.any(|(_, condition)| matches(condition, target, world))
     };
-    fact.resource_type == chain.source && chain.targets.iter().any(leads)
+    let target = |token: i64, link: &Link| world.by_self.get(&(token ^ link.hash));
+    let mut tokens = fact.entries.tokens.iter();
+    fact.resource_type == chain.source
+        && tokens.any(|entry| chain.links.iter().filter_map(|link| target(entry.token, link)).any(leads))
 }
 
-fn is_referred_to(has: &Has, fact: &Fact<'_>, world: &[Fact<'_>]) -> bool {
-    let mut sources = world.iter().filter(|other| other.resource_type == has.source);
+fn is_referred_to(has: &Has, fact: &Fact<'_>, world: &World<'_>) -> bool {
+    let own = self_hash(fact.resource_type.as_str(), fact.id);
+    let mut sources = has.links.iter().filter_map(|link| world.by_token.get(&(link.hash ^ own))).flatten();
     fact.resource_type == has.target
-        && sources.any(|source| refers(source, &has.links, fact) && matches(&has.condition, source, world))
-}
-
-fn refers(source: &Fact<'_>, links: &[Link], target: &Fact<'_>) -> bool {
-    let target = self_hash(target.resource_type.as_str(), target.id);
-    links.iter().any(|link| source.entries.tokens.iter().any(|entry| entry.token == link.hash ^ target))
+        && sources.any(|source| source.resource_type == has.source && matches(&has.condition, source, world))
 }
 
 fn holds(predicate: &Predicate, fact: &Fact<'_>) -> bool {
@@ -172,7 +192,7 @@ mod tests {
         let (observed, none) = (Entries { tokens: vec![to_patient], ..Entries::default() }, Entries::default());
         let observation = fact(ResourceType::OBSERVATION, "o", &observed);
         let (one, two) = (fact(ResourceType::PATIENT, "1", &none), fact(ResourceType::PATIENT, "2", &none));
-        let world = [observation, one, two];
+        let world = World::of(&[observation, one, two]);
 
         let is_male = |yes: bool| if yes { Clause::All(Vec::new()) } else { Clause::Any(Vec::new()) };
         let chain = |yes| {
@@ -197,8 +217,8 @@ mod tests {
         let entries = Entries::default();
         let fact = fact(ResourceType::PATIENT, "1", &entries);
         let updated = |from, to| Clause::Match(Predicate::LastUpdated(Bounds::within(from, to)));
-        assert!(matches(&updated(5, 6), &fact, &[]));
-        assert!(!matches(&updated(4, 5), &fact, &[]));
-        assert!(!matches(&updated(6, 7), &fact, &[]));
+        assert!(matches(&updated(5, 6), &fact, &World::default()));
+        assert!(!matches(&updated(4, 5), &fact, &World::default()));
+        assert!(!matches(&updated(6, 7), &fact, &World::default()));
     }
 }

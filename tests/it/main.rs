@@ -21,6 +21,7 @@ mod patch;
 mod references;
 mod reindex;
 mod search_plans;
+mod search_property;
 mod slow;
 mod sqlstate;
 mod support;

@@ -19,7 +19,7 @@ use crate::fhir::id::{Compartment, Id};
 use crate::fhir::reference::Target;
 use crate::fhir::resource::Resource;
 use crate::search::clause::Clause;
-use crate::search::evaluate::{Fact, matches};
+use crate::search::evaluate::{Fact, World, matches};
 use crate::store::{Identifier, Reader};
 use crate::validate;
 use std::collections::HashMap;
@@ -216,7 +216,7 @@ impl<'a> Plan<'a> {
             let entries = context.entries(&registry, &resource);
             let id = step.id.as_ref().map_or("", Id::as_str);
             let fact = Fact { resource_type, id, last_updated_us: 0, entries: &entries };
-            if !conditions.iter().all(|condition| matches(condition, &fact, &[])) {
+            if !conditions.iter().all(|condition| matches(condition, &fact, &World::default())) {
                 continue;
             }
             let unnamed = || {

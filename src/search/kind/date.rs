@@ -46,8 +46,10 @@ fn of_interval(interval: Interval) -> Span {
 fn period(value: Value<'_>) -> Option<Span> {
     let (start, end) = (value.child_str("start").and_then(of_text), value.child_str("end").and_then(of_text));
     start.or(end)?;
-    let low = start.map_or(Span::BEFORE, |start| start.low);
-    Some(Span { low, high: end.map_or(Span::AFTER, |end| end.high) })
+    let (low, high) = (start.map_or(Span::BEFORE, |start| start.low), end.map_or(Span::AFTER, |end| end.high));
+    // One that ends before it starts is no valid Period. The time between is as near as can be; that no span ends before it
+    // begins is what the bounds of a search on its beginning rest on.
+    Some(Span { low: low.min(high), high: low.max(high) })
 }
 
 fn timing(value: Value<'_>) -> Option<Span> {
@@ -221,6 +223,11 @@ mod tests {
         assert!(of("eb2013-01-22", &ended));
         assert!(!of("gt2013-01-21", &ended));
         assert_eq!(entries("Period", "{}"), Entries::default());
+        let reversed = entries("Period", r#"{"start":"2013-03-01","end":"2013-01-21"}"#);
+        assert_eq!(
+            (of("eq2013", &reversed), of("eb2013-02", &reversed), of("sa2013-02", &reversed)),
+            (true, false, false)
+        );
     }
 
     #[test]

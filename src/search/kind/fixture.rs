@@ -2,7 +2,7 @@
 
 use super::super::clause::Clause;
 use super::super::entry::Entries;
-use super::super::evaluate::{Fact, matches};
+use super::super::evaluate::{Fact, World, matches};
 use super::super::hash::{hash32, hash64};
 use super::super::registry::{Branch, Component, Parameter, ParameterKind};
 use super::{Asked, Refusal, parse_all};
@@ -72,5 +72,5 @@ pub fn refuse(kind: ParameterKind, text: &str, modifier: Option<&str>, value: &s
 /// Whether a resource with these entries meets the clause.
 pub fn found(clause: &Clause, entries: &Entries) -> bool {
     let fact = Fact { resource_type: ResourceType::OBSERVATION, id: "1", last_updated_us: 0, entries };
-    matches(clause, &fact, &[])
+    matches(clause, &fact, &World::default())
 }

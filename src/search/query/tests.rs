@@ -4,7 +4,7 @@ use super::*;
 use crate::fhir::id::Id;
 use crate::search::clause::{Bounds, Chain, Has, Pending, Predicate};
 use crate::search::entry::{DateEntry, Entries, Span, StringEntry, TokenEntry};
-use crate::search::evaluate::{Fact, matches};
+use crate::search::evaluate::{Fact, World, matches};
 use crate::search::hash::self_hash;
 use crate::search::kind::fixture::{BASE, NOW};
 use crate::search::kind::{string, token};
@@ -135,7 +135,8 @@ pub(in crate::search) fn find(text: &str, world: &[(&str, Entries)]) -> Vec<Stri
         })
         .collect();
     let is_asked = |fact: &&Fact<'_>| query.types.is_empty() || query.types.contains(&fact.resource_type);
-    let found = facts.iter().filter(is_asked).filter(|fact| query.clauses.iter().all(|one| matches(one, fact, &facts)));
+    let world = World::of(&facts);
+    let found = facts.iter().filter(is_asked).filter(|fact| query.clauses.iter().all(|one| matches(one, fact, &world)));
     found.map(|fact| format!("{}/{}", fact.resource_type, fact.id)).collect()
 }
 

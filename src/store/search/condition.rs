@@ -87,8 +87,11 @@ pub fn push_clause(sql: &mut Sql, clause: &Clause, anchor: Anchor<'_>) -> Result
     match clause {
         Clause::Match(predicate) => push_predicate(sql, predicate, anchor),
         Clause::Not(inner) => {
-            sql.push("NOT ");
-            push_clause(sql, inner, anchor)
+            // A condition may be several comparisons with AND between them: all of it is negated.
+            sql.push("NOT (");
+            push_clause(sql, inner, anchor)?;
+            sql.push(")");
+            Ok(())
         }
         Clause::Any(clauses) => push_any(sql, clauses, anchor),
         Clause::All(clauses) => push_list(sql, clauses, anchor, " AND ", "TRUE"),

@@ -75,6 +75,10 @@ impl Run<'_> {
     async fn page(&mut self, search: &Search<'_>) -> Result<Found> {
         let scope = self.scope(search).await?;
         let conditions = self.resolve_all(search.conditions, &scope).await?;
+        // Citus refuses a statement in which it finds out that nothing can match.
+        if conditions.iter().any(Clause::is_never) {
+            return Ok(Found::default());
+        }
         let order = Order::new(search.sort, search.types.len() == 1);
         let types = search.type_names();
         let wanted = i64::try_from(search.count).unwrap_or(i64::MAX).saturating_add(1);
@@ -157,6 +161,9 @@ impl Run<'_> {
     async fn count(&mut self, search: &Search<'_>, statement: impl Fn(&Planned<'_>) -> Result<Sql>) -> Result<i64> {
         let scope = self.scope(search).await?;
         let conditions = self.resolve_all(search.conditions, &scope).await?;
+        if conditions.iter().any(Clause::is_never) {
+            return Ok(0);
+        }
         let order = Order::new(&[], search.types.len() == 1);
         let (types, dates) = (search.type_names(), DateRange::default());
         let driver = match scope {
