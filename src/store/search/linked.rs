@@ -45,6 +45,9 @@ impl Run<'_> {
         let mut inside = Vec::new();
         for (target, condition) in &chain.targets {
             let condition = self.resolve(condition, scope).await?;
+            if condition.is_never() {
+                continue;
+            }
             let together = are_together(chain.source, *target, &chain.links);
             if together && matches!(scope, Scope::Patient(_)) {
                 inside.push((*target, condition));
@@ -64,9 +67,6 @@ impl Run<'_> {
 
     /// The self-hashes of all resources of a type that meet a condition; `None`: they are too many.
     async fn selves(&mut self, target: ResourceType, condition: &Clause) -> Result<Option<Vec<i64>>> {
-        if condition.is_never() {
-            return Ok(Some(Vec::new()));
-        }
         let planned = anywhere(target, condition);
         let sql = statement::selves(&planned, rows_max())?;
         let rows = self.query("far end of a chain", None, &sql).await?;
@@ -76,13 +76,16 @@ impl Run<'_> {
 
     async fn has(&mut self, has: &Has, scope: &Scope) -> Result<Clause> {
         let condition = self.resolve(&has.condition, scope).await?;
+        if condition.is_never() {
+            return Ok(condition);
+        }
         let together = are_together(has.source, has.target, &has.links);
         let inside = || Clause::Has(Has { condition: Box::new(condition.clone()), ..has.clone() });
         if together && matches!(scope, Scope::Patient(_)) {
             return Ok(inside());
         }
         let mut selves = Vec::new();
-        for link in has.links.iter().filter(|_| !condition.is_never()) {
+        for link in &has.links {
             let planned = anywhere(has.source, &condition);
             let sql = statement::tokens(&planned, vec![link.param], rows_max())?;
             let rows = self.query("far end of _has", None, &sql).await?;

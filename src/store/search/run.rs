@@ -75,7 +75,7 @@ impl Run<'_> {
     async fn page(&mut self, search: &Search<'_>) -> Result<Found> {
         let scope = self.scope(search).await?;
         let conditions = self.resolve_all(search.conditions, &scope).await?;
-        // Citus refuses a statement in which it finds out that nothing can match.
+        // Citus refuses a statement in which it finds out that nothing can match; so do chains leave such conditions out.
         if conditions.iter().any(Clause::is_never) {
             return Ok(Found::default());
         }
