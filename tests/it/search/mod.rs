@@ -2,8 +2,14 @@
 //!
 //! What is found is written as ids in the order of the alphabet, with a space between them.
 
+mod composite;
+mod date;
+mod near;
+mod number;
+mod reference;
 mod string;
 mod token;
+mod uri;
 mod value_set;
 
 use crate::support::bundle::put;
