@@ -102,6 +102,7 @@ fn read(
         strict,
         now_us: Utc::now().timestamp_micros(),
         base: context.own_base.as_deref().or(base),
+        base_is_guessed: context.own_base.is_none(),
         count_default: context.limits.page_count_default,
         count_max: context.limits.page_count_max,
     })

@@ -40,6 +40,8 @@ pub struct Question<'a> {
     pub now_us: i64,
     /// This server's own address: references that start with it are local.
     pub base: Option<&'a str>,
+    /// The server was not told its address: it is the one that the request came to.
+    pub base_is_guessed: bool,
     /// Resources of a page if `_count` does not say, and at most.
     pub count_default: u32,
     pub count_max: u32,

@@ -2,8 +2,12 @@
 //!
 //! What is found is written as ids in the order of the alphabet, with a space between them.
 
+mod chain;
+mod common;
 mod composite;
 mod date;
+mod include;
+mod missing;
 mod near;
 mod number;
 mod reference;

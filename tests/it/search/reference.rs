@@ -14,8 +14,8 @@ fn referring(id: &str, reference: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reference_is_found_by_id_type_and_address() {
-    let server = Server::start().await;
-    let absolute = format!("{}/Patient/23", server.base);
+    let server = Server::start_with(&[("BRASA_BASE_URL", "http://fhir.hospital.org/fhir")]).await;
+    let absolute = "http://fhir.hospital.org/fhir/Patient/23";
     store(
         &server,
         [
@@ -23,11 +23,11 @@ async fn a_reference_is_found_by_id_type_and_address() {
             resource("Group", "23", json!({"type": "person", "actual": true})),
             referring("relative", "Patient/23"),
             referring("group", "Group/23"),
-            referring("absolute", &absolute),
+            referring("absolute", absolute),
             referring("version", "Patient/23/_history/1"),
             referring("elsewhere", "http://acme.org/fhir/Patient/23"),
             referring("elsewhere-version", "http://acme.org/fhir/Patient/23/_history/1"),
-                referring("case", "Patient/AbC"),
+            referring("case", "Patient/AbC"),
             of("display", json!({"display": "Patient/23"})),
         ],
     )
@@ -66,6 +66,15 @@ async fn a_reference_is_found_by_id_type_and_address() {
     ];
     all_refused(&server, &refused).await;
     all_ignored(&server, &[("Observation?subject:Foo=1", "subject:Foo", "no modifier ':Foo'")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_a_server_that_was_not_told_its_own_is_found_as_it_is_written() {
+    let server = Server::start().await;
+    let absolute = format!("{}/Patient/23", server.base);
+    store(&server, [referring("relative", "Patient/23"), referring("absolute", &absolute)]).await;
+    let search = format!("Observation?subject={absolute}");
+    all_find(&server, &[(search.as_str(), "absolute relative"), ("Observation?subject=Patient/23", "relative")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
