@@ -135,8 +135,11 @@ pub(super) fn sought(text: &str, targets: &[ResourceType], asked: &Asked<'_>) ->
             targets => targets.iter().copied().map(of).collect(),
         });
     }
-    let elsewhere =
-        |address: &str| Sought { hash: uri::value_hash(address), resource_type: elsewhere_type(address), resource: None };
+    let elsewhere = |address: &str| Sought {
+        hash: uri::value_hash(address),
+        resource_type: elsewhere_type(address),
+        resource: None,
+    };
     let target = Target::parse(text, asked.base);
     let is_guess = asked.base_is_guessed && text.contains(':') && matches!(target, Target::Local { .. });
     let one = match target {

@@ -4,13 +4,20 @@
 
 mod chain;
 mod common;
+mod compartment;
 mod composite;
 mod date;
+mod filter;
+mod handling;
 mod include;
+mod method;
 mod missing;
 mod near;
 mod number;
+mod page;
 mod reference;
+mod result;
+mod sort;
 mod string;
 mod token;
 mod uri;
