@@ -73,7 +73,7 @@ async fn the_words_are_those_of_the_current_version_wherever_it_lives() {
     server.put(url, condition("a", "q", "<p>lung</p>", "same")).await.expect(201);
     finds(&server, "Condition?_content=same%20lung", "a").await;
     let client = server.database.connect().await;
-    let rows: i64 = client.query_one("SELECT count(*) FROM search_text", "").await.unwrap().get(0);
+    let rows: i64 = client.query_one("SELECT count(*) FROM search_text", &[]).await.unwrap().get(0);
     assert_eq!(rows, 1);
 }
 
@@ -122,6 +122,6 @@ async fn without_the_setting_full_text_is_refused_and_nothing_is_kept_for_it() {
         assert!(issue["diagnostics"].as_str().unwrap().contains("BRASA_FULL_TEXT"), "{issue}");
     }
     let client = server.database.connect().await;
-    let rows: i64 = client.query_one("SELECT count(*) FROM search_text", "").await.unwrap().get(0);
+    let rows: i64 = client.query_one("SELECT count(*) FROM search_text", &[]).await.unwrap().get(0);
     assert_eq!(rows, 0);
 }

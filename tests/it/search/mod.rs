@@ -7,6 +7,7 @@ mod common;
 mod compartment;
 mod composite;
 mod date;
+mod examples;
 mod filter;
 mod handling;
 mod include;
