@@ -139,3 +139,44 @@ async fn the_members_of_a_list_are_found() {
     all_refused(&server, &refused).await;
     all_ignored(&server, &[("Patient?_list:not=42", "_list:not", "no modifier ':not'")]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_changed_moved_or_deleted_is_found_by_its_current_version_only() {
+    let observation = |patient: &str, word: &str, value: u32| {
+        let members = json!({"status": "final", "code": {"coding": [{"code": word}], "text": word}, "valueString": word,
+            "subject": {"reference": format!("Patient/{patient}")}, "effectiveDateTime": format!("20{value}"), "issued":
+            format!("20{value}-01-01T00:00:00Z"), "component": [{"code": {"coding": [{"code": word}]}, "valueQuantity": {"value": value}}]});
+        resource("Observation", "o", members)
+    };
+    let server = holding([observation("p", "old", 10)]).await;
+    let by = |patient: &str, word: &str, value: u32| {
+        [
+            format!("Observation?code={word}"),
+            format!("Observation?code:text={word}"),
+            format!("Observation?value-string={word}"),
+            format!("Observation?subject=Patient/{patient}"),
+            format!("Patient/{patient}/Observation"),
+            format!("Observation?date=20{value}"),
+            format!("Observation?component-value-quantity={value}"),
+            format!("Observation?component-code-value-quantity={word}${value}"),
+            format!("Observation?_filter=code eq {word}"),
+        ]
+    };
+    let expect = async |searches: [String; 9], expected: &str| {
+        for search in searches {
+            finds(&server, &search, expected).await;
+        }
+    };
+    expect(by("p", "old", 10), "o").await;
+    // To another patient, and so perhaps to another shard.
+    server.put("Observation/o", observation("q", "new", 20)).await.expect(200);
+    expect(by("p", "old", 10), "").await;
+    expect(by("q", "new", 20), "o").await;
+    server.delete("Observation/o").await.expect(204);
+    expect(by("q", "new", 20), "").await;
+    finds(&server, "Observation?code:not=x", "").await;
+    finds(&server, "Observation?subject:missing=true", "").await;
+    server.put("Observation/o", observation("p", "old", 10)).await.expect(201);
+    expect(by("p", "old", 10), "o").await;
+    expect(by("q", "new", 20), "").await;
+}

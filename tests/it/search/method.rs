@@ -81,6 +81,8 @@ async fn searches_are_entries_of_batches_and_transactions() {
         assert_eq!(answer.entries()[3]["resource"]["total"], total, "{kind}");
     }
     finds(&server, "Patient?family=smith", "b c d").await;
+    let posted = server.post("", bundle("batch", [entry("POST", "Patient/_search?family=smith")])).await.expect(200);
+    assert_eq!(of_bundle(&posted.entries()[0]["resource"]), "b c d", "{}", posted.text);
     let mixed = vec![entry("GET", "Patient?birthdate=soon"), entry("GET", "Patient?_id=a")];
     let answer = server.post("", bundle("batch", mixed.clone())).await.expect(200);
     assert_eq!(answer.statuses(), [400, 200]);

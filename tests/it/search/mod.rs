@@ -7,6 +7,7 @@ mod common;
 mod compartment;
 mod composite;
 mod date;
+mod declared;
 mod examples;
 mod filter;
 mod handling;
