@@ -117,7 +117,8 @@ async fn the_members_of_a_list_are_found() {
         &server,
         [
             resource("List", "42", json!({"status": "current", "mode": "changes", "entry": entries})),
-            resource("List", "empty", json!({"status": "current", "mode": "working"})),
+            resource("Observation", "of-man", json!({"status": "final", "code": {"text": "x"}, "subject": {"reference": "Patient/man"}})),
+        resource("List", "empty", json!({"status": "current", "mode": "working"})),
         ],
     )
     .await;
@@ -129,6 +130,8 @@ async fn the_members_of_a_list_are_found() {
         ("Patient?_list=List/42", "man woman"),
         ("Patient?_list=empty", ""),
         ("Patient?_list=42,empty", "man woman"),
+        ("Observation?subject:Patient._list=42", "of-man"),
+        ("Patient?_filter=_list eq 42 and gender eq male", "man"),
     ];
     all_find(&server, &rows).await;
     let refused = [

@@ -1,6 +1,6 @@
 //! References: by id, address, version, type and identifier. <https://hl7.org/fhir/R4/search.html#reference>
 
-use super::{all_find, all_ignored, all_refused, holding, resource, store};
+use super::{all_find, all_ignored, all_include, all_refused, holding, resource, store};
 use crate::support::Server;
 use serde_json::{Value, json};
 
@@ -65,7 +65,13 @@ async fn a_reference_is_found_by_id_type_and_address() {
         ("Observation?subject=a b", "subject", "A reference was expected"),
     ];
     all_refused(&server, &refused).await;
-    all_ignored(&server, &[("Observation?subject:Foo=1", "subject:Foo", "no modifier ':Foo'")]).await;
+    let ignored = [
+        ("Observation?subject:Foo=1", "subject:Foo", "no modifier ':Foo'"),
+        // Hierarchies are not followed.
+        ("Procedure?location:below=Location/1", "location:below", "no modifier ':below'"),
+        ("Procedure?location:above=Location/1", "location:above", "no modifier ':above'"),
+    ];
+    all_ignored(&server, &ignored).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,9 +112,9 @@ async fn a_reference_is_found_by_the_identifier_that_stands_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn canonicals_and_contained_resources_are_references_too() {
+async fn canonicals_and_contained_resources_are_found_and_lead_no_further() {
     let contained = json!({"status": "active", "intent": "order", "subject": {"reference": "Patient/p"},
-        "contained": [{"resourceType": "Medication", "id": "m"}], "medicationReference": {"reference": "#m"}});
+        "contained": [{"resourceType": "Medication", "id": "m", "status": "active"}], "medicationReference": {"reference": "#m"}});
     let answers = |id: &str, questionnaire: &str| {
         resource("QuestionnaireResponse", id, json!({"status": "completed", "questionnaire": questionnaire}))
     };
@@ -116,6 +122,7 @@ async fn canonicals_and_contained_resources_are_references_too() {
         resource("MedicationRequest", "contained", contained),
         answers("plain", "http://acme.org/Questionnaire/1"),
         answers("version", "http://acme.org/Questionnaire/1|2.0"),
+        resource("Questionnaire", "q", json!({"status": "active", "url": "http://acme.org/Questionnaire/1", "title": "One"})),
     ])
     .await;
     let rows = [
@@ -123,6 +130,16 @@ async fn canonicals_and_contained_resources_are_references_too() {
         ("QuestionnaireResponse?questionnaire=http://acme.org/Questionnaire/1\\|2.0", "version"),
         ("MedicationRequest?medication=m", ""),
         ("MedicationRequest?medication:missing=false", "contained"),
+        // Chains and includes follow references to resources of this server: no canonicals, nothing contained.
+        ("MedicationRequest?medication.status=active", ""),
+        ("QuestionnaireResponse?questionnaire.title=one", ""),
+        ("Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed", ""),
+        ("Medication?status=active", ""),
     ];
     all_find(&server, &rows).await;
+    let rows = [
+        ("QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire", ""),
+        ("Questionnaire?_revinclude=QuestionnaireResponse:questionnaire", ""),
+    ];
+    all_include(&server, &rows).await;
 }
