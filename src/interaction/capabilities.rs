@@ -1,19 +1,24 @@
 //! The FHIR capabilities interaction: what this server does, made from what it does. <https://hl7.org/fhir/R4/http.html#capabilities>
 
+use super::Context;
 use super::patch::JSON_PATCH;
 use super::request::Request;
 use super::response::Response;
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::json::{Json, Object};
+use crate::search::registry::{Parameter, ParameterKind, Registry};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When this statement last changed its meaning.
 const DATE: &str = "2026-11-26";
 
-const OF_TYPES: &[&str] = &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create"];
+const OF_TYPES: &[&str] =
+    &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
 /// R4 defines no patch of a Binary.
-const OF_BINARY: &[&str] = &["read", "vread", "update", "delete", "history-instance", "history-type", "create"];
-const OF_SYSTEM: &[&str] = &["transaction", "batch", "history-system"];
+const OF_BINARY: &[&str] =
+    &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
+const OF_SYSTEM: &[&str] = &["transaction", "batch", "search-system", "history-system"];
 
 /// The operations of the system, and of each type and resource. There is no OperationDefinition to be read: the name is what
 /// counts.
@@ -26,10 +31,13 @@ fn operations() -> Json {
     Json::Array(vec![Json::Object(reindex)])
 }
 
-pub fn answer(request: &Request) -> Result<Response> {
+pub fn answer(context: &Context, request: &Request) -> Result<Response> {
     let codes = |codes: &[&str]| {
         Json::Array(codes.iter().map(|code| Json::Object(Object::new().with_str("code", code))).collect())
     };
+    let registry = context.registry();
+    let reverse = reverse_includes(&registry);
+    let deletes = if context.limits.conditional_deletes_max > 1 { "multiple" } else { "single" };
     let resources = ResourceType::all().map(|resource_type| {
         let of_type = if resource_type == ResourceType::BINARY { OF_BINARY } else { OF_TYPES };
         let entry = Object::new()
@@ -38,10 +46,13 @@ pub fn answer(request: &Request) -> Result<Response> {
             .with_str("versioning", "versioned-update")
             .with("readHistory", Json::Bool(true))
             .with("updateCreate", Json::Bool(true))
-            .with("conditionalCreate", Json::Bool(false))
+            .with("conditionalCreate", Json::Bool(true))
             .with_str("conditionalRead", "full-support")
-            .with("conditionalUpdate", Json::Bool(false))
-            .with_str("conditionalDelete", "not-supported")
+            .with("conditionalUpdate", Json::Bool(true))
+            .with_str("conditionalDelete", deletes)
+            .with("searchInclude", strings(includes(&registry, resource_type)))
+            .with("searchRevInclude", strings(reverse.get(&resource_type).into_iter().flatten().map(String::as_str)))
+            .with("searchParam", Json::Array(answered(&registry, resource_type).map(declared).collect()))
             .with("operation", operations());
         Json::Object(entry)
     });
@@ -65,4 +76,47 @@ pub fn answer(request: &Request) -> Result<Response> {
         .with("patchFormat", Json::Array(vec![Json::string(JSON_PATCH)]))
         .with("rest", Json::Array(vec![rest.into()]));
     Ok(Response::of_body(200, statement.to_bytes()))
+}
+
+/// The parameters of a type that searches can ask now.
+fn answered(registry: &Registry, resource_type: ResourceType) -> impl Iterator<Item = &Parameter> {
+    let is_answered = |parameter: &&Parameter| match parameter.code.as_str() {
+        "_id" | "_lastUpdated" => true,
+        "_text" | "_content" => registry.has_full_text(),
+        _ => !parameter.branches.is_empty() && parameter.unfinished.is_none(),
+    };
+    registry.parameters(resource_type).map(AsRef::as_ref).filter(is_answered)
+}
+
+fn references(registry: &Registry, resource_type: ResourceType) -> impl Iterator<Item = &Parameter> {
+    answered(registry, resource_type).filter(|parameter| parameter.kind == ParameterKind::Reference)
+}
+
+fn declared(parameter: &Parameter) -> Json {
+    let declared = Object::new().with_str("name", &parameter.code).with_str("definition", &parameter.url);
+    Json::Object(declared.with_str("type", parameter.kind.as_str()))
+}
+
+fn includes(registry: &Registry, resource_type: ResourceType) -> impl Iterator<Item = String> {
+    let of_type =
+        references(registry, resource_type).map(move |parameter| format!("{resource_type}:{}", parameter.code));
+    std::iter::once("*".to_owned()).chain(of_type)
+}
+
+/// By the type that is referred to. What may lead to any type is not written at each of them: `*` stands for it.
+fn reverse_includes(registry: &Registry) -> BTreeMap<ResourceType, BTreeSet<String>> {
+    let mut all: BTreeMap<ResourceType, BTreeSet<String>> =
+        ResourceType::all().map(|target| (target, BTreeSet::from(["*".to_owned()]))).collect();
+    for source in ResourceType::all() {
+        for parameter in references(registry, source) {
+            for target in &parameter.targets {
+                all.entry(*target).or_default().insert(format!("{source}:{}", parameter.code));
+            }
+        }
+    }
+    all
+}
+
+fn strings(texts: impl Iterator<Item = impl AsRef<str>>) -> Json {
+    Json::Array(texts.map(|text| Json::string(text.as_ref())).collect())
 }

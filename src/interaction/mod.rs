@@ -109,7 +109,7 @@ pub async fn has_receipt(context: &Context, receipt: &str) -> Result<bool> {
 
 async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Option<&str>) -> Result<Response> {
     match &request.interaction {
-        Interaction::Capabilities => capabilities::answer(request),
+        Interaction::Capabilities => capabilities::answer(context, request),
         Interaction::Read(..) | Interaction::Vread(..) | Interaction::History(_) | Interaction::Search(_) => {
             reading(context, context.store.reader(grant), request).await
         }
@@ -148,7 +148,7 @@ async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &
         }
         Interaction::History(scope) => history::answer(context, reader, request, scope).await,
         Interaction::Search(scope) => search::answer(context, reader, request, scope).await,
-        Interaction::Capabilities => capabilities::answer(request),
+        Interaction::Capabilities => capabilities::answer(context, request),
         Interaction::Reindex(_) | Interaction::ReindexStatus => {
             Err(Error::not_supported("$reindex cannot be part of a transaction: send it by itself."))
         }

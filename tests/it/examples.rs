@@ -8,12 +8,12 @@ use futures_util::{StreamExt, stream};
 use std::io::Read;
 
 /// An example: `Type/id` and its text.
-struct Example {
-    reference: String,
-    text: String,
+pub struct Example {
+    pub reference: String,
+    pub text: String,
 }
 
-fn examples() -> Vec<Example> {
+pub fn examples() -> Vec<Example> {
     let packed = std::fs::read("tests/data/examples.ndjson.gz").unwrap();
     let mut text = String::new();
     GzDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
@@ -55,21 +55,25 @@ async fn every_example_is_read_back_as_it_was_put() {
     assert_all_read_back(&server, &examples).await;
 }
 
+/// Stores examples by transactions, each of which is answered with this status.
+pub async fn store_all(server: &Server, examples: &[Example], status: u16) {
+    for piece in examples.chunks(250) {
+        let entry = |Example { reference, text }: &Example| {
+            format!(r#"{{"resource":{text},"request":{{"method":"PUT","url":"{reference}"}}}}"#)
+        };
+        let entries: Vec<String> = piece.iter().map(entry).collect();
+        let bundle = format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{}]}}"#, entries.join(","));
+        let answer = server.post("", bundle).await.expect(200);
+        assert_eq!(answer.statuses(), vec![status; piece.len()]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_is_read_back_as_it_was_sent_in_transactions() {
     let server = Server::start().await;
     let examples = examples();
-    for (round, status) in [(1, 201), (2, 200)] {
-        for piece in examples.chunks(250) {
-            let entry = |Example { reference, text }: &Example| {
-                format!(r#"{{"resource":{text},"request":{{"method":"PUT","url":"{reference}"}}}}"#)
-            };
-            let entries: Vec<String> = piece.iter().map(entry).collect();
-            let bundle = format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{}]}}"#, entries.join(","));
-            let answer = server.post("", bundle).await.expect(200);
-            assert_eq!(answer.statuses(), vec![status; piece.len()], "round {round}");
-        }
-    }
+    store_all(&server, &examples, 201).await;
+    store_all(&server, &examples, 200).await;
     assert_all_read_back(&server, &examples).await;
 }
 

@@ -20,6 +20,7 @@ mod operations;
 mod patch;
 mod references;
 mod reindex;
+mod search;
 mod search_plans;
 mod search_property;
 mod slow;

@@ -276,11 +276,24 @@ async fn the_capability_statement_names_what_is_there_and_nothing_more() {
     for resource in resources {
         let codes: Vec<&str> =
             resource["interaction"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
-        let mut expected =
-            vec!["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create"];
+        let mut expected = vec![
+            "read",
+            "vread",
+            "update",
+            "patch",
+            "delete",
+            "history-instance",
+            "history-type",
+            "create",
+            "search-type",
+        ];
         expected.retain(|code| *code != "patch" || resource["type"] != "Binary");
         assert_eq!(codes, expected);
-        assert_eq!((&resource["conditionalCreate"], &resource["updateCreate"]), (&json!(false), &json!(true)));
+        assert_eq!((&resource["conditionalCreate"], &resource["updateCreate"]), (&json!(true), &json!(true)));
+        assert_eq!((&resource["conditionalUpdate"], &resource["conditionalDelete"]), (&json!(true), &json!("single")));
     }
-    assert_eq!(rest["interaction"], json!([{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}]));
+    assert_eq!(
+        rest["interaction"],
+        json!(["transaction", "batch", "search-system", "history-system"].map(|code| json!({"code": code})))
+    );
 }

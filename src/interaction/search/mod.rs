@@ -41,7 +41,7 @@ async fn run(
     query: &Query,
 ) -> Result<Response> {
     let page = query.page.as_deref().map(|token| open_page(context, query, token)).transpose()?;
-    let conditions = pending::settle(context, reader, &query.clauses).await?;
+    let conditions = pending::settle(context, reader, query).await?;
     let search = Search {
         types: &query.types,
         conditions: &conditions,
@@ -79,7 +79,7 @@ pub async fn find_with(
     count: usize,
 ) -> Result<(Vec<Clause>, Vec<Stored>)> {
     let query = read(context, &Scope::Type(resource_type), criterion, true, Some(base))?;
-    let conditions = pending::settle(context, reader, &query.clauses).await?;
+    let conditions = pending::settle(context, reader, &query).await?;
     if conditions.is_empty() {
         return Err(Error::invalid("A condition has a search parameter and a value, such as identifier=system|value."));
     }
@@ -102,6 +102,7 @@ fn read(
         strict,
         now_us: Utc::now().timestamp_micros(),
         base: context.own_base.as_deref().or(base),
+        base_is_guessed: context.own_base.is_none(),
         count_default: context.limits.page_count_default,
         count_max: context.limits.page_count_max,
     })

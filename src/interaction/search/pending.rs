@@ -10,14 +10,24 @@ use crate::interaction::Context;
 use crate::search::clause::{Chain, Clause, Has, Pending, Predicate};
 use crate::search::hash::self_hash;
 use crate::search::kind::token;
+use crate::search::query::Query;
 use crate::store::Reader;
 use futures_util::future::BoxFuture;
 
 /// Entries of a List up to which a search follows it.
 const LIST_ENTRIES_MAX: usize = 10_000;
 
-/// The conditions without anything pending.
-pub async fn settle(context: &Context, reader: Reader<'_>, clauses: &[Clause]) -> Result<Vec<Clause>> {
+/// The conditions of a query without anything pending. What cannot be settled is refused with its parameter's name.
+pub async fn settle(context: &Context, reader: Reader<'_>, query: &Query) -> Result<Vec<Clause>> {
+    let mut settled = Vec::with_capacity(query.clauses.len());
+    for (clause, place) in query.clauses.iter().zip(&query.places) {
+        let of_place = |error: Error| if error.kind.status() < 500 { error.at(place) } else { error };
+        settled.extend(each(context, reader, std::slice::from_ref(clause)).await.map_err(of_place)?);
+    }
+    Ok(settled)
+}
+
+async fn each(context: &Context, reader: Reader<'_>, clauses: &[Clause]) -> Result<Vec<Clause>> {
     let mut settled = Vec::with_capacity(clauses.len());
     for clause in clauses {
         settled.push(if is_pending(clause) { one(context, reader, clause).await? } else { clause.clone() });
@@ -41,8 +51,8 @@ fn one<'a>(context: &'a Context, reader: Reader<'a>, clause: &'a Clause) -> BoxF
         Ok(match clause {
             Clause::Match(_) => clause.clone(),
             Clause::Not(inner) => Clause::Not(Box::new(one(context, reader, inner).await?)),
-            Clause::Any(clauses) => Clause::Any(settle(context, reader, clauses).await?),
-            Clause::All(clauses) => Clause::All(settle(context, reader, clauses).await?),
+            Clause::Any(clauses) => Clause::Any(each(context, reader, clauses).await?),
+            Clause::All(clauses) => Clause::All(each(context, reader, clauses).await?),
             Clause::Chain(chain) => {
                 let mut targets = Vec::with_capacity(chain.targets.len());
                 for (target, condition) in &chain.targets {
@@ -65,12 +75,12 @@ fn one<'a>(context: &'a Context, reader: Reader<'a>, clause: &'a Clause) -> BoxF
 
 async fn in_list(reader: Reader<'_>, id: &Id) -> Result<Clause> {
     let list = reader.current(ResourceType::LIST, id).await?.and_then(|stored| stored.body);
-    let list = list.ok_or_else(|| Error::invalid(format!("There is no List with the id '{id}'.")).at("_list"))?;
+    let list = list.ok_or_else(|| Error::invalid(format!("There is no List with the id '{id}'.")))?;
     let list = parse(&list, usize::MAX)?;
     let entries = list.as_object().and_then(|list| list.get("entry")).map(Json::items).unwrap_or_default();
     if entries.len() > LIST_ENTRIES_MAX {
         let message = format!("This List has more than {LIST_ENTRIES_MAX} entries, too many to search by.");
-        return Err(Error::new(Kind::TooCostly, message).at("_list"));
+        return Err(Error::new(Kind::TooCostly, message));
     }
     let member = |entry: &Json| {
         let entry = entry.as_object()?;

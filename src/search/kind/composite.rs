@@ -155,11 +155,10 @@ pub fn parse(
     let code = code
         .code
         .ok_or_else(|| Refusal::value("In a composite, a system alone is not enough; a code was expected."))?;
-    let (base, now) = (asked.base, asked.now);
-    let asked = Part { hash: mixed(branch, &code), system, only: branch.only, base, now };
+    let other = Part { hash: mixed(branch, &code), system, only: branch.only, asked };
     match shape.rest {
-        Rest::One { place, kind } => asked.clause(kind, part(place)),
-        Rest::TwoNumbers(first, second) => asked.two_numbers(part(first), part(second)),
+        Rest::One { place, kind } => other.clause(kind, part(place)),
+        Rest::TwoNumbers(first, second) => other.two_numbers(part(first), part(second)),
     }
 }
 
@@ -168,8 +167,7 @@ struct Part<'a> {
     hash: i64,
     only: Option<ResourceType>,
     system: SystemMatch,
-    base: Option<&'a str>,
-    now: i64,
+    asked: &'a Asked<'a>,
 }
 
 impl Part<'_> {
@@ -178,14 +176,14 @@ impl Part<'_> {
         match kind {
             ParameterKind::Token => Ok(self.token(code_hash(&Query::parse(text)?)?)),
             ParameterKind::Reference => {
-                let sought = reference::sought(&unescape(text), &[], self.base)?;
+                let sought = reference::sought(&unescape(text), &[], self.asked)?;
                 Ok(Clause::any(sought.into_iter().map(|one| self.token(one.hash)).collect()))
             }
             ParameterKind::Uri => Ok(self.token(uri::value_hash(&unescape(text)))),
             ParameterKind::String => string::clause(param, system, None, text),
             ParameterKind::Date => {
                 let date = |bounds| Clause::Match(Predicate::Date { param, bounds, system });
-                Ok(Clause::any(date::bounds(text, self.now)?.into_iter().map(date).collect()))
+                Ok(Clause::any(date::bounds(text, self.asked.now)?.into_iter().map(date).collect()))
             }
             ParameterKind::Number | ParameterKind::Quantity => quantity::clause(param, system, text),
             ParameterKind::Composite | ParameterKind::Special => {

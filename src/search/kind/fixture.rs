@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub const BASE: &str = "http://localhost:8000/fhir";
 /// 2026-11-26, in microseconds.
 pub const NOW: i64 = 1_795_651_200_000_000;
-pub const ASKED: Asked<'static> = Asked { base: Some(BASE), now: NOW };
+pub const ASKED: Asked<'static> = Asked { base: Some(BASE), base_is_guessed: false, now: NOW };
 
 pub fn branch(kind: ParameterKind, text: &str) -> Branch {
     let kind = format!("{kind:?}");

@@ -26,6 +26,9 @@ use crate::fhirpath::value::Value;
 pub struct Asked<'a> {
     /// This server's own address: references that start with it are local.
     pub base: Option<&'a str>,
+    /// The address is the one that the request came to, for the server was not told its own. What is stored with it is
+    /// then entered as an address elsewhere.
+    pub base_is_guessed: bool,
     /// The time of the request, in microseconds since 1970 UTC: what `ap` measures a date's distance from.
     pub now: i64,
 }

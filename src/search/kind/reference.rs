@@ -89,7 +89,7 @@ pub fn parse(
     };
     let text = unescape(text);
     let targets = resource_type.as_ref().map_or(parameter.targets.as_slice(), std::slice::from_ref);
-    let sought = sought(&text, targets, asked.base)?;
+    let sought = sought(&text, targets, asked)?;
     // Of an address elsewhere the type may be unknown.
     let is_other = |one: &Sought| resource_type.zip(one.resource_type).is_some_and(|(wanted, found)| wanted != found);
     if sought.iter().any(is_other) {
@@ -127,7 +127,7 @@ impl Sought {
 }
 
 /// An id alone may be of any of the types; of none: of every type.
-pub(super) fn sought(text: &str, targets: &[ResourceType], base: Option<&str>) -> Result<Vec<Sought>, Refusal> {
+pub(super) fn sought(text: &str, targets: &[ResourceType], asked: &Asked<'_>) -> Result<Vec<Sought>, Refusal> {
     if let Ok(id) = Id::parse(text) {
         let of = |target| Sought::resource(target, id.clone());
         return Ok(match targets {
@@ -135,18 +135,23 @@ pub(super) fn sought(text: &str, targets: &[ResourceType], base: Option<&str>) -
             targets => targets.iter().copied().map(of).collect(),
         });
     }
-    let one = match Target::parse(text, base) {
+    let elsewhere = |address: &str| Sought {
+        hash: uri::value_hash(address),
+        resource_type: elsewhere_type(address),
+        resource: None,
+    };
+    let target = Target::parse(text, asked.base);
+    let is_guess = asked.base_is_guessed && text.contains(':') && matches!(target, Target::Local { .. });
+    let one = match target {
         Target::Local { resource_type, id, version: None } => Sought::resource(resource_type, id),
         Target::Local { resource_type, id, version: Some(version) } => {
             let hash = version_hash(resource_type, &id, version);
             Sought { hash, resource_type: Some(resource_type), resource: None }
         }
-        Target::Urn(address) | Target::Elsewhere(address) if address.contains(':') => {
-            Sought { hash: uri::value_hash(address), resource_type: elsewhere_type(address), resource: None }
-        }
+        Target::Urn(address) | Target::Elsewhere(address) if address.contains(':') => elsewhere(address),
         _ => return Err(Refusal::value("A reference was expected: id, Type/id or an absolute address.")),
     };
-    Ok(vec![one])
+    Ok(std::iter::once(one).chain(is_guess.then(|| elsewhere(text))).collect())
 }
 
 /// The type in an address of FHIR's form on another server: `http://example.org/fhir/Patient/1`.

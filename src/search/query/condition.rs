@@ -35,7 +35,7 @@ impl<'a> Compiler<'a> {
     pub fn new(question: &Question<'a>) -> Compiler<'a> {
         Compiler {
             registry: question.registry,
-            asked: Asked { base: question.base, now: question.now_us },
+            asked: Asked { base: question.base, base_is_guessed: question.base_is_guessed, now: question.now_us },
             alternatives: Cell::new(0),
             comparisons: Cell::new(0),
         }

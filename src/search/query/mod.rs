@@ -40,6 +40,8 @@ pub struct Question<'a> {
     pub now_us: i64,
     /// This server's own address: references that start with it are local.
     pub base: Option<&'a str>,
+    /// The server was not told its address: it is the one that the request came to.
+    pub base_is_guessed: bool,
     /// Resources of a page if `_count` does not say, and at most.
     pub count_default: u32,
     pub count_max: u32,
@@ -52,6 +54,8 @@ pub struct Query {
     pub types: Vec<ResourceType>,
     /// Each must hold.
     pub clauses: Vec<Clause>,
+    /// The name of the parameter that each clause comes from, for refusals; of the compartment's clause it is empty.
+    pub places: Vec<String>,
     pub sort: Vec<SortKey>,
     /// Resources of a page; none: only their number is asked for, as by [`Summary::Count`].
     pub count: u32,
@@ -95,7 +99,9 @@ pub fn parse(question: &Question<'_>) -> error::Result<Query> {
     control::check_repetitions(question.parameters)?;
     let compiler = Compiler::new(question);
     let mut query = Query::new(question)?;
-    query.clauses.extend(question.scope.clause(&compiler, &query.types)?);
+    if let Some(clause) = question.scope.clause(&compiler, &query.types)? {
+        query.push_clause("", clause);
+    }
     for (name, value) in question.parameters {
         match query.take(&compiler, question, name, value) {
             Ok(()) => query.note_used(name, value),
@@ -117,6 +123,7 @@ impl Query {
         Ok(Query {
             types: scope::types(question.scope, question.parameters)?,
             clauses: Vec::new(),
+            places: Vec::new(),
             sort: Vec::new(),
             count: question.count_default.min(question.count_max),
             page: None,
@@ -152,9 +159,14 @@ impl Query {
             }
             "_include" => self.includes.extend(include::parse(registry, &self.types, name, value)?),
             "_revinclude" => self.revincludes.extend(include::parse(registry, &self.types, name, value)?),
-            _ => self.clauses.push(compiler.clause(&self.types, name, value)?),
+            _ => self.push_clause(name, compiler.clause(&self.types, name, value)?),
         }
         Ok(())
+    }
+
+    fn push_clause(&mut self, place: &str, clause: Clause) {
+        self.clauses.push(clause);
+        self.places.push(place.to_owned());
     }
 
     fn note_used(&mut self, name: &str, value: &str) {

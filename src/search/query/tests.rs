@@ -48,6 +48,7 @@ fn question<'a>(scope: &'a Scope, parameters: &'a [(String, String)]) -> Questio
         strict: false,
         now_us: NOW,
         base: Some(BASE),
+        base_is_guessed: false,
         count_default: 20,
         count_max: 1000,
     }

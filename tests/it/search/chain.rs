@@ -1,0 +1,170 @@
+//! Chains and `_has`: conditions on what is referred to, and on what refers. <https://hl7.org/fhir/R4/search.html#chaining>
+
+use super::{all_find, all_ignored, all_refused, finds, holding, resource, store};
+use crate::support::Server;
+use serde_json::{Value, json};
+
+fn reference(to: &str) -> Value {
+    json!({"reference": to})
+}
+
+fn report(id: &str, subject: &str) -> Value {
+    resource("DiagnosticReport", id, json!({"status": "final", "code": {"text": "x"}, "subject": reference(subject)}))
+}
+
+fn observation(id: &str, patient: &str, code: &str) -> Value {
+    let code = json!({"coding": [{"system": "http://loinc.org", "code": code}]});
+    resource("Observation", id, json!({"status": "final", "code": code, "subject": reference(patient)}))
+}
+
+async fn ward() -> Server {
+    let doctors = json!([reference("Practitioner/joe"), reference("Practitioner/ann")]);
+    let state = |state: &str| json!([{"state": state}]);
+    let server = holding([
+        resource("Organization", "root", json!({"name": "Acme Healthcare"})),
+        resource("Organization", "ward", json!({"name": "Ward 7", "partOf": reference("Organization/root")})),
+        resource("Practitioner", "joe", json!({"name": [{"given": ["Joe"]}], "address": state("TX")})),
+        resource("Practitioner", "ann", json!({"name": [{"given": ["Ann"]}], "address": state("MN")})),
+        resource(
+            "Patient",
+            "peter",
+            json!({"name": [{"given": ["Peter"]}], "birthDate": "1970-01-01",
+            "generalPractitioner": doctors, "managingOrganization": reference("Organization/ward")}),
+        ),
+        resource(
+            "Patient",
+            "paula",
+            json!({"name": [{"given": ["Paula"]}], "birthDate": "1990-01-01",
+            "generalPractitioner": [reference("Practitioner/joe")]}),
+        ),
+        resource("Device", "peter", json!({"deviceName": [{"name": "peter", "type": "other"}]})),
+        report("of-peter", "Patient/peter"),
+        report("of-paula", "Patient/paula"),
+        report("of-device", "Device/peter"),
+        report("dangling", "Patient/nobody"),
+        observation("1234", "Patient/peter", "1234-5"),
+        observation("9999", "Patient/paula", "9999-9"),
+    ])
+    .await;
+    let agent = |who: &str| json!([{"who": reference(who), "requestor": true}]);
+    let event = |id: &str, who: &str, what: &str| {
+        resource(
+            "AuditEvent",
+            id,
+            json!({"type": {"code": "rest"}, "recorded": "2020-01-01T00:00:00Z", "agent": agent(who),
+            "source": {"observer": reference("Device/peter")}, "entity": [{"what": reference(what)}]}),
+        )
+    };
+    let member = json!({"type": "person", "actual": true, "member": [{"entity": reference("Patient/paula")}]});
+    let encounter = |id: &str, of: &str| {
+        resource("Encounter", id, json!({"status": "finished", "class": {"code": "AMB"}, "subject": reference(of)}))
+    };
+    store(
+        &server,
+        [
+            event("seen", "Practitioner/joe", "Observation/1234"),
+            event("other", "Practitioner/ann", "Observation/9999"),
+            resource("Group", "102", member),
+            encounter("in-group", "Patient/paula"),
+            encounter("not-in-group", "Patient/peter"),
+        ],
+    )
+    .await;
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_asks_of_what_is_referred_to() {
+    let server = ward().await;
+    let rows = [
+        // The page's own examples.
+        ("DiagnosticReport?subject.name=peter", "of-peter"),
+        ("DiagnosticReport?subject:Patient.name=peter", "of-peter"),
+        ("DiagnosticReport?subject:Patient.birthdate=1990-01-01", "of-paula"),
+        ("Patient?general-practitioner.name=Joe&general-practitioner.address-state=MN", "peter"),
+        ("Patient?general-practitioner.name=Joe", "paula peter"),
+        ("DiagnosticReport?subject:Device.device-name=peter", "of-device"),
+        ("DiagnosticReport?patient.name=peter,paula", "of-paula of-peter"),
+        ("DiagnosticReport?patient.given=Peter&patient.birthdate=lt1980", "of-peter"),
+        ("DiagnosticReport?subject:Patient.name:exact=peter", ""),
+        ("DiagnosticReport?subject:Patient.name:contains=ETE", "of-peter"),
+        ("DiagnosticReport?subject:Patient._id=paula", "of-paula"),
+        ("DiagnosticReport?subject:Patient._lastUpdated=gt2010", "of-paula of-peter"),
+        ("DiagnosticReport?subject:Patient.gender:missing=true", "of-paula of-peter"),
+        ("DiagnosticReport?patient.general-practitioner.name=ann", "of-peter"),
+        ("DiagnosticReport?subject:Patient.general-practitioner:Practitioner.given=joe", "of-paula of-peter"),
+        ("DiagnosticReport?patient.organization.name=ward", "of-peter"),
+        ("DiagnosticReport?patient.organization.partof.name=acme", "of-peter"),
+        ("DiagnosticReport?patient.organization.partof.name=ward", ""),
+        ("DiagnosticReport?subject.name=joe", ""),
+    ];
+    all_find(&server, &rows).await;
+    let ignored = [
+        (
+            "DiagnosticReport?subject:Practitioner.name=joe",
+            "subject:Practitioner.name",
+            "does not lead to 'Practitioner'",
+        ),
+        ("DiagnosticReport?code.name=joe", "code.name", "not a reference"),
+        ("DiagnosticReport?subject:Patient.foo=1", "subject:Patient.foo", "'foo' is not a search parameter of Patient"),
+    ];
+    all_ignored(&server, &ignored).await;
+    let long = format!("Organization?{}name=x", "partof.".repeat(5));
+    let place = format!("{}name", "partof.".repeat(5));
+    let refused = [
+        ("DiagnosticReport?subject:Patient.birthdate=soon", "subject:Patient.birthdate", "'soon'"),
+        (long.as_str(), place.as_str(), "at most 4 references"),
+    ];
+    all_refused(&server, &refused).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn has_asks_of_what_refers() {
+    let server = ward().await;
+    let rows = [
+        // The page's own examples, with its ids.
+        ("Patient?_has:Observation:patient:code=1234-5", "peter"),
+        ("Patient?_has:Observation:patient:_has:AuditEvent:entity:agent=Practitioner/joe", "peter"),
+        ("Encounter?patient._has:Group:member:_id=102", "in-group"),
+        ("Patient?_has:Observation:patient:code=1234-5,9999-9", "paula peter"),
+        ("Patient?_has:Observation:patient:code=http://loinc.org|9999-9", "paula"),
+        ("Patient?_has:Observation:patient:code=1234-5&_has:Observation:patient:code=9999-9", ""),
+        ("Patient?_has:Observation:patient:code=1234-5&name=paula", ""),
+        ("Patient?_has:Group:member:_id=102", "paula"),
+        ("Patient?_has:DiagnosticReport:subject:status=final", "paula peter"),
+        ("Practitioner?_has:Patient:general-practitioner:name=paula", "joe"),
+        ("Practitioner?_has:Patient:general-practitioner:_has:Observation:subject:code=1234-5", "ann joe"),
+        ("Practitioner?_has:Patient:general-practitioner:organization.partof.name=acme", "ann joe"),
+        ("Organization?_has:Organization:partof:name=ward", "root"),
+        ("DiagnosticReport?subject:Patient._has:Observation:patient:code=1234-5", "of-peter"),
+        ("Patient?_has:Observation:patient:code:not=1234-5", "paula"),
+    ];
+    all_find(&server, &rows).await;
+    let ignored = [
+        ("Patient?_has:Observation:code=1", "_has:Observation:code", "is written with"),
+        ("Patient?_has:Foo:patient:code=1", "_has:Foo:patient:code", "not a resource type"),
+        ("Patient?_has:Observation:foo:code=1", "_has:Observation:foo:code", "not a search parameter of Observation"),
+        (
+            "Practitioner?_has:Observation:patient:code=1",
+            "_has:Observation:patient:code",
+            "does not lead to Practitioner",
+        ),
+    ];
+    all_ignored(&server, &ignored).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chains_lead_to_what_is_there_now() {
+    let server = ward().await;
+    server.delete("Observation/1234").await.expect(204);
+    finds(&server, "Patient?_has:Observation:patient:code=1234-5", "").await;
+    let moved = observation("9999", "Patient/peter", "9999-9");
+    server.put("Observation/9999", moved).await.expect(200);
+    finds(&server, "Patient?_has:Observation:patient:code=9999-9", "peter").await;
+    server
+        .put("Patient/paula", resource("Patient", "paula", json!({"name": [{"given": ["Petra"]}]})))
+        .await
+        .expect(200);
+    finds(&server, "DiagnosticReport?subject.name=paula", "").await;
+    finds(&server, "DiagnosticReport?subject.name=petra", "of-paula").await;
+}
