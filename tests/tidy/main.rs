@@ -1,9 +1,12 @@
 //! The laws of `docs/ARCHITECTURE.md`, checked from source text, without a database. What breaks one says how to mend it.
 
+mod pages;
 mod places;
 mod rooms;
 mod sizes;
 mod source;
+
+use std::path::Path;
 
 use source::{Source, files, rust_files};
 
@@ -88,6 +91,21 @@ fn the_migrations_run_on_plain_postgresql() {
     let migrations = files("sql/migrations");
     let faults: Vec<String> = migrations.iter().flat_map(|(path, text)| places::citus_words(path, text)).collect();
     none("Only sql/citus names Citus.", &faults);
+}
+
+#[test]
+fn every_row_of_the_conformance_table_names_its_tests() {
+    let source = |path: &str| files("tests/it").into_iter().find(|(file, _)| file == path).map(|(_, text)| text);
+    none("What the table says is shown by a test.", &pages::unshown(include_str!("../../docs/CONFORMANCE.md"), source));
+}
+
+#[test]
+fn links_between_pages_lead_to_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = [("README.md".to_owned(), include_str!("../../README.md").to_owned())];
+    let all = files("docs").into_iter().chain(readme);
+    let dead = all.flat_map(|(path, page)| pages::dead_links(&path, &page, |to| root.join(to).exists()));
+    none("Links between pages lead to files.", &dead.collect::<Vec<_>>());
 }
 
 #[test]

@@ -117,8 +117,12 @@ async fn the_members_of_a_list_are_found() {
         &server,
         [
             resource("List", "42", json!({"status": "current", "mode": "changes", "entry": entries})),
-            resource("Observation", "of-man", json!({"status": "final", "code": {"text": "x"}, "subject": {"reference": "Patient/man"}})),
-        resource("List", "empty", json!({"status": "current", "mode": "working"})),
+            resource(
+                "Observation",
+                "of-man",
+                json!({"status": "final", "code": {"text": "x"}, "subject": {"reference": "Patient/man"}}),
+            ),
+            resource("List", "empty", json!({"status": "current", "mode": "working"})),
         ],
     )
     .await;

@@ -1,13 +1,14 @@
 //! `_filter`: conditions with and, or, not and parentheses. <https://hl7.org/fhir/R4/search_filter.html>
 
 use super::{all_find, all_refused, holding, resource};
+use crate::support::Server;
 use serde_json::json;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn filters_combine_what_parameters_ask() {
+/// The Patients and Observations that the filters here are asked of.
+async fn filtered() -> Server {
     let code = |code: &str| json!({"coding": [{"system": "http://loinc.org", "code": code}]});
     let subject = |id: &str| json!({"reference": format!("Patient/{id}")});
-    let server = holding([
+    holding([
         resource(
             "Patient",
             "peter",
@@ -39,7 +40,12 @@ async fn filters_combine_what_parameters_ask() {
             "compose": {"include": [{"system": "http://loinc.org", "concept": [{"code": "9999-9"}]}]}}),
         ),
     ])
-    .await;
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_combine_what_parameters_ask() {
+    let server = filtered().await;
     let rows = [
         // The page's own examples.
         ("Patient?_filter=given eq \"peter\" and birthdate ge 2014-10-10", "peter"),
@@ -74,6 +80,11 @@ async fn filters_combine_what_parameters_ask() {
         ("Observation?_filter=patient.name eq petra&status=final", "other"),
     ];
     all_find(&server, &rows).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_cannot_be_read_is_refused_by_its_place() {
+    let server = filtered().await;
     let refused = [
         ("Patient?_filter=name eq", "_filter", "a value"),
         ("Patient?_filter=name is peter", "_filter", "At character 6"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// An Observation that has all that is asked for here, but for some members.
 fn observation(id: &str, without: &[&str]) -> Value {
-    let whole = json!({
+    let mut whole = json!({
         "status": "final",
         "meta": {"profile": ["http://acme.org/p"], "source": "http://acme.org/s", "tag": [{"code": "t"}]},
         "code": {"coding": [{"system": "http://loinc.org", "code": "1-1"}]},
@@ -16,9 +16,8 @@ fn observation(id: &str, without: &[&str]) -> Value {
         "dataAbsentReason": {"coding": [{"display": "asked"}]},
         "component": [{"code": {"coding": [{"code": "1-2"}]}, "valueQuantity": {"value": 2}}],
     });
-    let Value::Object(mut members) = whole else { unreachable!() };
-    members.retain(|name, _| !without.contains(&name.as_str()));
-    resource("Observation", id, Value::Object(members))
+    whole.as_object_mut().unwrap().retain(|name, _| !without.contains(&name.as_str()));
+    resource("Observation", id, whole)
 }
 
 #[tokio::test(flavor = "multi_thread")]

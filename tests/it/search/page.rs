@@ -129,7 +129,7 @@ async fn a_page_that_was_changed_or_belongs_to_another_search_is_refused() {
     let refused: Vec<String> = vec![
         format!("{address}_page={}", flipped(2)),
         format!("{address}_page={}", flipped(token.len() / 2)),
-        format!("{address}_page={}", &token[..token.len() - 4]),
+        format!("{address}_page={}", token.get(..token.len() - 4).unwrap()),
         format!("{address}_page={token}AAAA"),
         format!("{address}_page=1"),
         next.replace("family=f", "family=f0"),

@@ -122,7 +122,11 @@ async fn canonicals_and_contained_resources_are_found_and_lead_no_further() {
         resource("MedicationRequest", "contained", contained),
         answers("plain", "http://acme.org/Questionnaire/1"),
         answers("version", "http://acme.org/Questionnaire/1|2.0"),
-        resource("Questionnaire", "q", json!({"status": "active", "url": "http://acme.org/Questionnaire/1", "title": "One"})),
+        resource(
+            "Questionnaire",
+            "q",
+            json!({"status": "active", "url": "http://acme.org/Questionnaire/1", "title": "One"}),
+        ),
     ])
     .await;
     let rows = [

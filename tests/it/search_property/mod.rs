@@ -71,7 +71,8 @@ fn seeds() -> Vec<u64> {
 /// As the server reads it.
 fn read<'a>(scope: &'a Scope, parameters: &'a [(String, String)], registry: &'a Registry) -> Read<'a> {
     let (now_us, base) = (Utc::now().timestamp_micros(), Some(BASE));
-    Read { scope, parameters, registry, strict: true, now_us, base, count_default: 50, count_max: 1_000 }
+    let (base_is_guessed, strict) = (false, true);
+    Read { scope, parameters, registry, strict, now_us, base, base_is_guessed, count_default: 50, count_max: 1_000 }
 }
 
 /// What came of a question.
