@@ -8,7 +8,7 @@ use crate::fhir::resource::Resource;
 use smol_str::SmolStr;
 
 /// What a SearchParameter adds to the server; `None` for one that is not active, that has no expression, or that is one of
-/// R4's own, which this server has in any case.
+/// R4's own or derived from one, which this server has in any case.
 ///
 /// # Errors
 /// One that would be active and lacks what it needs; the place is relative to the resource.
@@ -17,6 +17,9 @@ pub fn read(resource: &Resource) -> Result<Option<CustomDefinition>> {
     let text = |name: &str| object.get_str(name).filter(|text| !text.is_empty());
     let Some(expression) = text("expression") else { return Ok(None) };
     if text("status") != Some("active") || text("url").is_some_and(|url| Registry::standard().has_url(url)) {
+        return Ok(None);
+    }
+    if repeats_standard(object) {
         return Ok(None);
     }
     let required = |name: &'static str| text(name).ok_or_else(|| missing(name));
@@ -31,6 +34,20 @@ pub fn read(resource: &Resource) -> Result<Option<CustomDefinition>> {
         components: components(object)?,
         unfinished: None,
     }))
+}
+
+/// Whether R4 has this parameter of all its bases under this code, and it says that it is derived from that one, as nearly
+/// all of US Core's do: it means the same, by the definition of `derivedFrom`.
+fn repeats_standard(object: &Object) -> bool {
+    let text = |name: &str| object.get_str(name).unwrap_or_default();
+    let origin = text("derivedFrom").split('|').next().unwrap_or_default();
+    let registry = Registry::standard();
+    let is_it = |base: ResourceType| {
+        let present = registry.parameter(base, text("code"));
+        present.is_some_and(|present| present.url == origin && ParameterKind::parse(text("type")) == Some(present.kind))
+    };
+    let bases: Vec<ResourceType> = strings(object, "base").flat_map(bases).collect();
+    !bases.is_empty() && bases.into_iter().all(is_it)
 }
 
 fn missing(name: &str) -> Invalid {
@@ -122,6 +139,23 @@ mod tests {
             ("http://example.org/eyes", "http://hl7.org/fhir/SearchParameter/Patient-active"),
         ] {
             assert_eq!(read_text(&EYES.replace(from, to)), Ok(None), "{to}");
+        }
+    }
+
+    #[test]
+    fn what_is_derived_from_a_parameter_of_r4_under_its_code_adds_nothing() {
+        const DERIVED: &str = r#"{"resourceType":"SearchParameter","url":"http://example.org/birthdate","status":"active",
+            "code":"birthdate","base":["Patient"],"type":"date","expression":"Patient.birthDate",
+            "derivedFrom":"http://hl7.org/fhir/SearchParameter/individual-birthdate|4.0.1"}"#;
+        let id = DERIVED.replace("birthdate", "_id").replace("\"date", "\"token").replace("individual-", "Resource-");
+        assert_eq!((read_text(DERIVED), read_text(&id)), (Ok(None), Ok(None)));
+        for (from, to) in [
+            ("\"birthdate\"", "\"born\""),
+            ("\"date\"", "\"string\""),
+            ("[\"Patient\"]", "[\"Patient\", \"Observation\"]"),
+            ("individual-birthdate", "individual-family"),
+        ] {
+            assert!(read_text(&DERIVED.replace(from, to)).unwrap().is_some(), "{to}");
         }
     }
 

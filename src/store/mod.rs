@@ -45,6 +45,9 @@ use sqlstate::Failure;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// One statement a line, so that each has the deadline of a statement.
+const ANALYZE: &str = include_str!("../../sql/statements/analyze.sql");
+
 /// The database, open and migrated.
 pub struct Store {
     nodes: Nodes,
@@ -107,6 +110,16 @@ impl Store {
     pub async fn ping(&self) -> Result<()> {
         let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
         connection.run("SELECT 1", sqlstate::Phase::Statement).await.map_err(Failure::into_error)
+    }
+
+    /// Tells the planner what the tables hold now. After much was written at once, the database's own care may be a minute
+    /// behind, in which searches take plans for empty tables.
+    pub async fn analyze(&self) -> Result<()> {
+        let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
+        for statement in ANALYZE.lines() {
+            connection.run(statement, sqlstate::Phase::Statement).await.map_err(Failure::into_error)?;
+        }
+        Ok(())
     }
 
     pub fn reader<'a>(&'a self, grant: &'a Grant) -> Reader<'a> {

@@ -152,6 +152,16 @@ async fn versions(server: &Server, resource_type: &str) -> usize {
     stored(server, &format!("{resource_type}/_history")).await.len()
 }
 
+/// How many rows the planner takes the index of tokens to have, on Citus over all shards.
+async fn entries_known_to_the_planner(server: &Server) -> i64 {
+    const PLAIN: &str = "SELECT reltuples::bigint FROM pg_class WHERE oid = 'search_token'::regclass";
+    const CITUS: &str = "SELECT sum(result::bigint)::bigint FROM run_command_on_shards('search_token', \
+        $$ SELECT reltuples::bigint FROM pg_class WHERE oid = '%s'::regclass $$)";
+    let database = server.database.connect().await;
+    let sql = if server.database.is_citus() { CITUS } else { PLAIN };
+    database.query_one(sql, &[]).await.unwrap().get(0)
+}
+
 /// The resources of a history, as they were sent.
 async fn stored(server: &Server, path: &str) -> Vec<Object> {
     let mut resources = Vec::new();
@@ -226,6 +236,7 @@ async fn twelve_patients_load_completely_and_each_resource_is_read_back_as_it_wa
     assert_eq!(run.row("Total"), [26_895, 0, 0], "{}", run.summary);
     assert_eq!(run.row("Patient"), [12, 0, 0]);
     assert!(!desk.folder.join("brasa-rejects.ndjson").exists(), "nothing was refused");
+    assert!(entries_known_to_the_planner(&server).await > 100_000);
 
     let mut sent = Vec::new();
     let mut types = HashMap::new();

@@ -76,6 +76,10 @@ pub async fn run(settings: &Settings, arguments: Arguments) -> Result<ExitCode> 
         stopping: None,
     };
     let ended = load.run(pieces(found, bounds(settings))).await;
+    if let Err(error) = engine.context.store.analyze().await {
+        // Then the database does it by itself, in its time.
+        tracing::warn!(%error, "The statistics for searches could not be brought up to date.");
+    }
     engine.close().await?;
     ended
 }

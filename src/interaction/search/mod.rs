@@ -9,12 +9,12 @@ mod value_set;
 use super::Context;
 use super::request::Request;
 use super::response::Response;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::search::clause::Clause;
 use crate::search::page::{Page, open};
 use crate::search::query::{self, Query, Question, Scope, Summary, Total};
-use crate::store::search::{Found, Search, Trace};
+use crate::store::search::{Count, Found, Search, Trace};
 use crate::store::{Reader, Stored};
 use chrono::Utc;
 
@@ -49,10 +49,21 @@ async fn run(
         page: page.as_ref(),
         count: usize::try_from(query.count).unwrap_or(usize::MAX),
     };
-    let found = if query.summary == Summary::Count { Found::default() } else { reader.search(&search).await? };
+    let mut found = if query.summary == Summary::Count { Found::default() } else { reader.search(&search).await? };
     let total = total(reader, query, &search, &found).await?;
+    found.within_records |= total.is_some_and(|count| count.within_records);
+    if found.within_records && request.prefer.strict {
+        return Err(within_records());
+    }
     let included = include::follow(context, reader, query, &found).await?;
-    let answer = searchset::Answer { context, request, scope, query, page: page.as_ref(), total };
+    let answer = searchset::Answer {
+        context,
+        request,
+        scope,
+        query,
+        page: page.as_ref(),
+        total: total.map(|count| count.matches),
+    };
     Ok(Response::of_body(200, answer.write(&found, &included)?))
 }
 
@@ -84,8 +95,17 @@ pub async fn find_with(
         return Err(Error::invalid("A condition has a search parameter and a value, such as identifier=system|value."));
     }
     let search = Search { types: &query.types, conditions: &conditions, sort: &[], page: None, count };
-    let found = reader.search(&search).await?.hits.into_iter().map(|hit| hit.stored).collect();
-    Ok((conditions, found))
+    let found = reader.search(&search).await?;
+    if found.within_records {
+        return Err(within_records());
+    }
+    Ok((conditions, found.hits.into_iter().map(|hit| hit.stored).collect()))
+}
+
+/// A chain that cannot be followed from one record into another, where nothing but the whole answer will do.
+fn within_records() -> Error {
+    let message = "More resources meet the chained condition than can be followed one by one. Narrow it.";
+    Error::new(Kind::TooCostly, message)
 }
 
 fn read(
@@ -115,14 +135,15 @@ fn open_page(context: &Context, query: &Query, token: &str) -> Result<Page> {
 }
 
 /// How many match in all, where it was asked for.
-async fn total(reader: Reader<'_>, query: &Query, search: &Search<'_>, found: &Found) -> Result<Option<i64>> {
+async fn total(reader: Reader<'_>, query: &Query, search: &Search<'_>, found: &Found) -> Result<Option<Count>> {
     let is_asked = query.summary == Summary::Count || query.total != Total::None;
     if !is_asked {
         return Ok(None);
     }
     let is_whole = query.summary != Summary::Count && search.page.is_none() && !found.more;
     if is_whole {
-        return Ok(i64::try_from(found.hits.len()).ok());
+        let matches = i64::try_from(found.hits.len()).unwrap_or(i64::MAX);
+        return Ok(Some(Count { matches, within_records: found.within_records }));
     }
     let whole = Search { page: None, ..*search };
     Ok(Some(match query.total {

@@ -25,6 +25,10 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b',')
     .remove(b'$');
 
+const WITHIN_RECORDS: &str = "More resources meet the chained condition than can be followed one by one, so that it was \
+    looked for inside each patient's record. A match by a reference from one record into another is not among these. \
+    Narrow the chained condition to have those, too.";
+
 /// A page of matches and what surrounds it.
 pub struct Answer<'a> {
     pub context: &'a Context,
@@ -48,8 +52,8 @@ impl Answer<'_> {
         for stored in included {
             self.entry(&mut writer, stored, "include", self.part(false).as_ref())?;
         }
-        if !self.query.ignored.is_empty() {
-            writer.entry(None, Some(&self.ignored()), &mode("outcome"));
+        if !self.query.ignored.is_empty() || found.within_records {
+            writer.entry(None, Some(&self.caveats(found.within_records)), &mode("outcome"));
         }
         Ok(writer.finish())
     }
@@ -79,18 +83,20 @@ impl Answer<'_> {
         }
     }
 
-    /// What was asked and is not part of the search, so that nobody takes the answer for another one.
-    fn ignored(&self) -> Vec<u8> {
+    /// What was asked and is not part of the search, or not of all resources, so that nobody takes the answer for another
+    /// one.
+    fn caveats(&self, within_records: bool) -> Vec<u8> {
         let told = self.query.ignored.iter().map(|ignored| {
             format!("{} The search was made without '{}={}'.", ignored.reason, ignored.name, ignored.value)
         });
         let told: Vec<String> = told.collect();
-        let issues = self.query.ignored.iter().zip(&told).map(|(ignored, told)| Issue {
-            severity: "warning",
-            code: "not-supported",
-            diagnostics: told,
-            expression: Some(&ignored.name),
-        });
+        let issue = |code, diagnostics, expression| Issue { severity: "warning", code, diagnostics, expression };
+        let ignored = self.query.ignored.iter().zip(&told);
+        let mut issues: Vec<Issue> =
+            ignored.map(|(ignored, told)| issue("not-supported", told, Some(&ignored.name))).collect();
+        if within_records {
+            issues.push(issue("incomplete", WITHIN_RECORDS, None));
+        }
         outcome_of(Some(&self.request.id), issues).to_bytes()
     }
 

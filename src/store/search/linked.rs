@@ -1,5 +1,6 @@
 //! Chains and `_has`: inside one patient's record they are part of the statement; elsewhere the resources at the far end
-//! are found first, up to a bound.
+//! are found first, up to a bound. Beyond it, what lies in one record as a rule is looked for there alone, and the answer
+//! says so.
 
 use super::driver::{DateRange, Driver};
 use super::order::Order;
@@ -55,7 +56,10 @@ impl Run<'_> {
             }
             match self.selves(*target, &condition).await? {
                 Some(selves) => alternatives.extend(tokens(&chain.links, &selves)),
-                None if together => inside.push((*target, condition)),
+                None if together => {
+                    self.within_records |= *target != ResourceType::PATIENT;
+                    inside.push((*target, condition));
+                }
                 None => return Err(too_many(*target)),
             }
         }
@@ -90,7 +94,11 @@ impl Run<'_> {
             let sql = statement::tokens(&planned, vec![link.param], rows_max())?;
             let rows = self.query("far end of _has", None, &sql).await?;
             if rows.len() > LINKED_MAX {
-                return if together { Ok(inside()) } else { Err(too_many(has.source)) };
+                if !together {
+                    return Err(too_many(has.source));
+                }
+                self.within_records |= has.target != ResourceType::PATIENT;
+                return Ok(inside());
             }
             selves.extend(rows.iter().map(|row| row.get::<_, i64>(0) ^ link.hash));
         }

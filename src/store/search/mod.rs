@@ -17,7 +17,7 @@ mod trace;
 
 pub use frequency::Frequencies;
 pub use include::Referrers;
-pub use run::{Found, Hit};
+pub use run::{Count, Found, Hit};
 pub use trace::{Step, Trace};
 
 use crate::error::{Error, Result};

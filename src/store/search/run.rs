@@ -30,6 +30,16 @@ pub struct Found {
     pub more: bool,
     /// The patient's record that the search was limited to.
     pub record: Option<Compartment>,
+    /// A chain was followed inside each record only, so that references from one record into another are not seen.
+    pub within_records: bool,
+}
+
+/// How many resources match.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Count {
+    pub matches: i64,
+    /// As in [`Found`].
+    pub within_records: bool,
 }
 
 /// A match and its place in the order.
@@ -42,32 +52,41 @@ pub struct Hit {
 /// A search under way.
 pub(super) struct Run<'r> {
     pub reader: Reader<'r>,
+    /// As in [`Found`].
+    pub within_records: bool,
 }
 
 impl Reader<'_> {
     /// One page of a search.
     pub async fn search(&self, search: &Search<'_>) -> Result<Found> {
         let Filter::Everything = self.filter();
-        Run { reader: *self }.page(search).await
+        Run::of(*self).page(search).await
     }
 
     /// How many resources match in all.
-    pub async fn count(&self, search: &Search<'_>) -> Result<i64> {
+    pub async fn count(&self, search: &Search<'_>) -> Result<Count> {
         let Filter::Everything = self.filter();
-        let mut run = Run { reader: *self };
-        run.count(search, statement::count).await
+        let mut run = Run::of(*self);
+        let matches = run.count(search, statement::count).await?;
+        Ok(Count { matches, within_records: run.within_records })
     }
 
     /// About how many resources match: few are counted, of many a part that stands for the whole.
-    pub async fn estimate(&self, search: &Search<'_>) -> Result<i64> {
+    pub async fn estimate(&self, search: &Search<'_>) -> Result<Count> {
         let Filter::Everything = self.filter();
-        let mut run = Run { reader: *self };
-        let counted = run.count(search, |planned| statement::count_up_to(planned, COUNTED_MAX)).await?;
-        if counted < COUNTED_MAX {
-            return Ok(counted);
+        let mut run = Run::of(*self);
+        let mut matches = run.count(search, |planned| statement::count_up_to(planned, COUNTED_MAX)).await?;
+        if matches >= COUNTED_MAX {
+            let sampled = run.count(search, statement::sample).await?;
+            matches = sampled.saturating_mul(statement::SAMPLED_ONE_IN).max(matches);
         }
-        let sampled = run.count(search, statement::sample).await?;
-        Ok(sampled.saturating_mul(statement::SAMPLED_ONE_IN).max(counted))
+        Ok(Count { matches, within_records: run.within_records })
+    }
+}
+
+impl<'r> Run<'r> {
+    fn of(reader: Reader<'r>) -> Self {
+        Run { reader, within_records: false }
     }
 }
 
@@ -103,7 +122,7 @@ impl Run<'_> {
                 self.page_in(search, &planned, wanted).await?
             }
         };
-        Ok(Found { record, ..self.found(search, &planned.order, rows).await? })
+        Ok(Found { record, within_records: self.within_records, ..self.found(search, &planned.order, rows).await? })
     }
 
     /// Where matches can be. On Citus a business identifier is looked up in its own table, on one shard; there the
@@ -293,7 +312,7 @@ impl Run<'_> {
         if search.page.is_some_and(|page| page.direction == Direction::Previous) {
             hits.reverse();
         }
-        Ok(Found { hits, more, record: None })
+        Ok(Found { hits, more, ..Found::default() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Chains and `_has`: conditions on what is referred to, and on what refers. <https://hl7.org/fhir/R4/search.html#chaining>
 
-use super::{all_find, all_ignored, all_refused, finds, holding, resource, store};
-use crate::support::Server;
+use super::{all_find, all_ignored, all_refused, finds, holding, ids, resource, store};
+use crate::support::{Answer, Server};
 use serde_json::{Value, json};
 
 fn reference(to: &str) -> Value {
@@ -167,4 +167,72 @@ async fn chains_lead_to_what_is_there_now() {
         .expect(200);
     finds(&server, "DiagnosticReport?subject.name=paula", "").await;
     finds(&server, "DiagnosticReport?subject.name=petra", "of-paula").await;
+}
+
+/// What the OperationOutcome among the entries says.
+fn outcomes(answer: &Answer) -> String {
+    let entries = answer.entries().into_iter().filter(|entry| entry["search"]["mode"] == "outcome");
+    entries.map(|entry| entry["resource"]["issue"].to_string()).collect()
+}
+
+/// A thousand and one visits of one patient, an Observation at the first of them, and one of another patient that refers to
+/// it, as a newborn's refers to the mother's visit.
+async fn busy() -> Server {
+    let visit = |number: usize| {
+        let id = format!("v{number}");
+        let class = json!({"code": if number == 0 { "IMP" } else { "AMB" }});
+        resource(
+            "Encounter",
+            &id,
+            json!({"status": "finished", "class": class, "subject": reference("Patient/mother")}),
+        )
+    };
+    let server = holding((0..=1_001).map(visit)).await;
+    let at = |id: &str, patient: &str, visit: &str| {
+        let mut seen = observation(id, patient, "1-1");
+        seen["encounter"] = reference(visit);
+        seen
+    };
+    let seen = [
+        at("within", "Patient/mother", "Encounter/v1"),
+        at("across", "Patient/baby", "Encounter/v1"),
+        at("inpatient", "Patient/baby", "Encounter/v0"),
+    ];
+    store(&server, seen).await;
+    server
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_over_very_many_stays_inside_each_record_and_says_so() {
+    let server = busy().await;
+    // Few at the far end are followed wherever they lead; within a patient, the record is all that is asked.
+    let few = [
+        ("Observation?encounter.class=IMP", "inpatient"),
+        ("Observation?patient=mother&encounter.class=AMB", "within"),
+        ("Observation?patient=baby&encounter.class=IMP", ""),
+    ];
+    all_find(&server, &few).await;
+    for (search, found) in [
+        ("Observation?encounter.class=AMB", "within"),
+        ("Observation?encounter.class=AMB&_total=accurate", "within"),
+        ("Encounter?_has:Observation:encounter:code=1-1", "v0 v1"),
+    ] {
+        let answer = server.get(search).await.expect(200);
+        assert_eq!(ids(&answer), found, "{search}");
+        let told = outcomes(&answer);
+        assert_eq!(
+            told.contains("inside each patient's record"),
+            search.starts_with("Observation"),
+            "{search}: {told}"
+        );
+    }
+    let count = server.get("Observation?encounter.class=AMB&_summary=count").await.expect(200);
+    assert_eq!((&count.json()["total"], outcomes(&count).is_empty()), (&json!(1), false));
+    let strict = server.get_with("Observation?encounter.class=AMB", &[("Prefer", "handling=strict")]).await;
+    // A condition must not find less than there is: it would create what stands.
+    let condition = [("If-None-Exist", "encounter.class=AMB")];
+    let create = server.post_with("Observation", &condition, observation("new", "Patient/baby", "2-2")).await;
+    for refused in [strict, create] {
+        assert_eq!(refused.expect(422).issue()["code"], "too-costly");
+    }
 }
