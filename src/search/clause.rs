@@ -61,24 +61,22 @@ pub enum Predicate {
     /// Any entry of this branch: `:missing=false`.
     Present(Branch),
     Text {
-        param: i64,
+        under: Under,
         matching: TextMatch,
-        system: SystemMatch,
     },
     /// The leading date, in the resource's own row.
     LeadingDate(Bounds<i64>),
     Date {
-        param: i64,
+        under: Under,
         bounds: Bounds<i64>,
-        system: SystemMatch,
     },
+    /// Of two numbers of one element, in a composite, the first is in `low`, the second in `high`.
     Number {
-        param: i64,
+        under: Under,
         unit: UnitMatch,
         bounds: Bounds<f64>,
-        system: SystemMatch,
     },
-    /// Two numbers of one element, in a composite: the first is in `low`, the second in `high`.
+    /// At most so far from a place.
     Near {
         latitude: f64,
         longitude: f64,
@@ -89,6 +87,24 @@ pub enum Predicate {
         narrative_only: bool,
         alternatives: Vec<Vec<TextTerm>>,
     },
+}
+
+/// Under which hash the entries of a branch lie in the tables of texts, dates and numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Under {
+    /// The branch's hash; in a composite, with the code beside it.
+    pub param: i64,
+    /// The system of that code.
+    pub system: SystemMatch,
+    /// The only type whose resources have such entries; `None`: several may.
+    pub only: Option<ResourceType>,
+}
+
+impl Under {
+    /// Of a branch's own values.
+    pub fn of(branch: &super::registry::Branch) -> Under {
+        Under { param: branch.hash, system: SystemMatch::Any, only: branch.only }
+    }
 }
 
 /// A value of `Type.identifier`.

@@ -147,7 +147,10 @@ mod tests {
         const DERIVED: &str = r#"{"resourceType":"SearchParameter","url":"http://example.org/birthdate","status":"active",
             "code":"birthdate","base":["Patient"],"type":"date","expression":"Patient.birthDate",
             "derivedFrom":"http://hl7.org/fhir/SearchParameter/individual-birthdate|4.0.1"}"#;
-        let id = DERIVED.replace("birthdate", "_id").replace("\"date", "\"token").replace("individual-", "Resource-");
+        let id = DERIVED
+            .replace("individual-birthdate", "Resource-id")
+            .replace("birthdate", "_id")
+            .replace("\"date", "\"token");
         assert_eq!((read_text(DERIVED), read_text(&id)), (Ok(None), Ok(None)));
         for (from, to) in [
             ("\"birthdate\"", "\"born\""),

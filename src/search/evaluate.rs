@@ -1,7 +1,7 @@
 //! A clause answered from memory, entry by entry: what the SQL of a search must agree with.
 
 use super::clause::{
-    Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch, TextMatch, UnitMatch,
+    Bounds, Branch, Chain, Clause, Has, Limit, Limits, Link, Predicate, SystemMatch, TextMatch, Under, UnitMatch,
 };
 use super::entry::{Entries, NumberEntry, Position, Span};
 use super::full_text;
@@ -92,14 +92,14 @@ fn holds(predicate: &Predicate, fact: &Fact<'_>) -> bool {
             tokens.iter().any(|entry| entry.param == *param && entry.system == Some(*system))
         }
         Predicate::Present(branch) => is_present(*branch, fact.entries),
-        Predicate::Text { param, matching, system } => strings.iter().any(|entry| {
+        Predicate::Text { under: Under { param, system, .. }, matching } => strings.iter().any(|entry| {
             entry.param == *param && in_system(*system, entry.system) && reads(matching, &entry.value, entry.exact)
         }),
         Predicate::LeadingDate(bounds) => date.is_some_and(|span| spans(bounds, span)),
-        Predicate::Date { param, bounds, system } => dates
+        Predicate::Date { under: Under { param, system, .. }, bounds } => dates
             .iter()
             .any(|entry| entry.param == *param && in_system(*system, entry.system) && spans(bounds, entry.span)),
-        Predicate::Number { param, unit, bounds, system } => numbers
+        Predicate::Number { under: Under { param, system, .. }, unit, bounds } => numbers
             .iter()
             .any(|entry| entry.param == *param && in_system(*system, entry.system) && measures(*unit, bounds, entry)),
         Predicate::Near { latitude, longitude, metres } => {

@@ -48,12 +48,13 @@ fn changed(version: &NewVersion, previous: Option<&Previous>) -> Changed {
     let elsewhere = version.body.is_none()
         || previous
             .is_some_and(|previous| previous.compartment != version.compartment || previous.key != Some(version.key));
+    // The leading date is in each row, so that one token's rows lie in the order of a page.
+    let dated = elsewhere || date(new) != date(old);
     Changed {
-        // The leading date is in each row, so that one token's rows lie in the order of a page.
-        tokens: elsewhere || new.tokens != old.tokens || new.date.map(|span| span.low) != old.date.map(|span| span.low),
-        strings: elsewhere || new.strings != old.strings,
-        dates: elsewhere || new.dates != old.dates,
-        numbers: elsewhere || new.numbers != old.numbers,
+        tokens: dated || new.tokens != old.tokens,
+        strings: dated || new.strings != old.strings,
+        dates: dated || new.dates != old.dates,
+        numbers: dated || new.numbers != old.numbers,
         positions: elsewhere || new.positions != old.positions,
         texts: elsewhere || new.texts != old.texts,
     }
@@ -136,26 +137,28 @@ fn storable(text: &str) -> String {
 
 fn string_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
     let Indexed { compartment: at, key, entries } = one;
+    let date = date(entries);
     rows.extend(entries.strings.iter().map(|entry| {
-        row(at, owned![at.to_owned(), key, entry.param, storable(&entry.value), entry.exact, entry.system])
+        row(at, owned![at.to_owned(), key, date, entry.param, storable(&entry.value), entry.exact, entry.system])
     }));
 }
 
 fn date_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
     let Indexed { compartment: at, key, entries } = one;
-    rows.extend(
-        entries.dates.iter().map(|entry| {
-            row(at, owned![at.to_owned(), key, entry.param, entry.span.low, entry.span.high, entry.system])
-        }),
-    );
+    let date = date(entries);
+    rows.extend(entries.dates.iter().map(|entry| {
+        row(at, owned![at.to_owned(), key, date, entry.param, entry.span.low, entry.span.high, entry.system])
+    }));
 }
 
 fn number_rows(one: Indexed<'_>, rows: &mut Vec<Row>) {
     let Indexed { compartment: at, key, entries } = one;
+    let date = date(entries);
     rows.extend(entries.numbers.iter().map(|entry| {
         let values = owned![
             at.to_owned(),
             key,
+            date,
             entry.param,
             entry.unit,
             entry.low,

@@ -131,13 +131,13 @@ pub const INSERT_TOKEN: Insert = Insert {
 };
 pub const INSERT_STRING: Insert = Insert {
     table: "search_string",
-    columns: &["compartment", "key", "param", "value", "exact", "system"],
+    columns: &["compartment", "key", "date", "param", "value", "exact", "system"],
     words: 0,
     on_conflict: "",
 };
 pub const INSERT_DATE: Insert = Insert {
     table: "search_date",
-    columns: &["compartment", "key", "param", "low", "high", "system"],
+    columns: &["compartment", "key", "date", "param", "low", "high", "system"],
     words: 0,
     on_conflict: "",
 };
@@ -146,6 +146,7 @@ pub const INSERT_NUMBER: Insert = Insert {
     columns: &[
         "compartment",
         "key",
+        "date",
         "param",
         "unit",
         "low",

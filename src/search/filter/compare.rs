@@ -6,7 +6,7 @@
 use super::grammar::{Comparison, Operator};
 use crate::error::Error;
 use crate::fhir::definitions::ResourceType;
-use crate::search::clause::{Bounds, Clause, Limit, Limits, Predicate, SystemMatch, TextMatch};
+use crate::search::clause::{Bounds, Clause, Limit, Limits, Predicate, TextMatch, Under};
 use crate::search::kind::escape::unescape;
 use crate::search::kind::{self, date, string};
 use crate::search::query::{Compiler, Refused};
@@ -77,18 +77,18 @@ impl Asked<'_> {
         if folded.is_empty() {
             return Err(Refused::value(&self.parameter.code, self.value, "A text was expected."));
         }
-        let text = |param| Predicate::Text { param, matching: matching(folded.clone()), system: SystemMatch::Any };
-        Ok(Clause::any(self.parameter.branches.iter().map(|branch| Clause::Match(text(branch.hash))).collect()))
+        let text = |under| Predicate::Text { under, matching: matching(folded.clone()) };
+        Ok(Clause::any(self.parameter.branches.iter().map(|branch| Clause::Match(text(Under::of(branch)))).collect()))
     }
 
     fn date(&self) -> Result<Clause, Refused> {
         let Some(bounds) = period(self.compiler, self.operator, &self.parameter.code, self.value)? else {
             return self.number();
         };
-        let date = |param| Predicate::Date { param, bounds, system: SystemMatch::Any };
+        let date = |under| Predicate::Date { under, bounds };
         let dates = self.parameter.branches.iter().map(|branch| match branch.is_leading_date {
             true => Clause::Match(Predicate::LeadingDate(bounds)),
-            false => Clause::Match(date(branch.hash)),
+            false => Clause::Match(date(Under::of(branch))),
         });
         Ok(Clause::any(dates.collect()))
     }

@@ -5,7 +5,7 @@
 //! Where nothing but such a hash remains, a token of the branch stands for the element, so that `:missing` knows of it: one
 //! row in twenty of Synthea's tokens.
 
-use super::super::clause::{Bounds, Clause, Limits, Predicate, SystemMatch, UnitMatch};
+use super::super::clause::{Bounds, Clause, Limits, Predicate, SystemMatch, Under, UnitMatch};
 use super::super::entry::{DateEntry, Entries, NumberEntry, TokenEntry};
 use super::super::hash::hash64;
 use super::super::registry::{Branch, Component, Parameter, ParameterKind};
@@ -172,7 +172,7 @@ struct Part<'a> {
 
 impl Part<'_> {
     fn clause(&self, kind: ParameterKind, text: &str) -> Result<Clause, Refusal> {
-        let (param, system) = (self.hash, self.system);
+        let under = self.under();
         match kind {
             ParameterKind::Token => Ok(self.token(code_hash(&Query::parse(text)?)?)),
             ParameterKind::Reference => {
@@ -180,12 +180,12 @@ impl Part<'_> {
                 Ok(Clause::any(sought.into_iter().map(|one| self.token(one.hash)).collect()))
             }
             ParameterKind::Uri => Ok(self.token(uri::value_hash(&unescape(text)))),
-            ParameterKind::String => string::clause(param, system, None, text),
+            ParameterKind::String => string::clause(under, None, text),
             ParameterKind::Date => {
-                let date = |bounds| Clause::Match(Predicate::Date { param, bounds, system });
+                let date = |bounds| Clause::Match(Predicate::Date { under, bounds });
                 Ok(Clause::any(date::bounds(text, self.asked.now)?.into_iter().map(date).collect()))
             }
-            ParameterKind::Number | ParameterKind::Quantity => quantity::clause(param, system, text),
+            ParameterKind::Number | ParameterKind::Quantity => quantity::clause(under, text),
             ParameterKind::Composite | ParameterKind::Special => {
                 Err(Refusal::value("A composite of these kinds is not supported."))
             }
@@ -201,11 +201,15 @@ impl Part<'_> {
         })
     }
 
+    fn under(&self) -> Under {
+        Under { param: self.hash, system: self.system, only: self.only }
+    }
+
     fn two_numbers(&self, first: &str, second: &str) -> Result<Clause, Refusal> {
         let limits = |text| Ok::<Vec<Limits<f64>>, Refusal>(number::limits(&Comparison::parse(text)?.plain()?));
         let (lows, highs) = (limits(first)?, limits(second)?);
         let pairs = lows.iter().flat_map(|low| highs.iter().map(|high| Bounds { low: *low, high: *high }));
-        Ok(number::clause(self.hash, self.system, UnitMatch::Any, pairs.collect()))
+        Ok(number::clause(self.under(), UnitMatch::Any, pairs.collect()))
     }
 }
 

@@ -5,7 +5,7 @@
 //! from the 10th to the 14th would not be found. HL7 settled it as it is here (FHIR-51068). `gt` and `lt` begin behind and
 //! end before all of the value, or a day would be greater than itself.
 
-use super::super::clause::{Bounds, Clause, Limit, Limits, Predicate, SystemMatch};
+use super::super::clause::{Bounds, Clause, Limit, Limits, Predicate, Under};
 use super::super::entry::{DateEntry, Entries, Span};
 use super::super::registry::Branch;
 use super::prefix::{self, Prefix};
@@ -62,7 +62,7 @@ pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str, asked: &Asked<
     no_modifier(modifier)?;
     let date = |bounds| match branch.is_leading_date {
         true => Predicate::LeadingDate(bounds),
-        false => Predicate::Date { param: branch.hash, bounds, system: SystemMatch::Any },
+        false => Predicate::Date { under: Under::of(branch), bounds },
     };
     Ok(Clause::any(bounds(text, asked.now)?.into_iter().map(|bounds| Clause::Match(date(bounds))).collect()))
 }

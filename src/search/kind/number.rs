@@ -1,6 +1,6 @@
 //! Numbers, compared with the precision that the query has. <https://hl7.org/fhir/R4/search.html#number>
 
-use super::super::clause::{Bounds, Clause, Limit, Limits, Predicate, SystemMatch, UnitMatch};
+use super::super::clause::{Bounds, Clause, Limit, Limits, Predicate, Under, UnitMatch};
 use super::super::entry::Entries;
 use super::super::registry::Branch;
 use super::prefix::{self, Prefix};
@@ -15,11 +15,11 @@ pub fn extract(branch: &Branch, value: Value<'_>, base: Option<&str>, entries: &
 
 pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str) -> Result<Clause, Refusal> {
     no_modifier(modifier)?;
-    Ok(clause(branch.hash, SystemMatch::Any, UnitMatch::Any, bounds(&Comparison::parse(text)?.plain()?)))
+    Ok(clause(Under::of(branch), UnitMatch::Any, bounds(&Comparison::parse(text)?.plain()?)))
 }
 
-pub(super) fn clause(param: i64, system: SystemMatch, unit: UnitMatch, bounds: Vec<Bounds<f64>>) -> Clause {
-    let number = |bounds| Clause::Match(Predicate::Number { param, unit, bounds, system });
+pub(super) fn clause(under: Under, unit: UnitMatch, bounds: Vec<Bounds<f64>>) -> Clause {
+    let number = |bounds| Clause::Match(Predicate::Number { under, unit, bounds });
     Clause::any(bounds.into_iter().map(number).collect())
 }
 

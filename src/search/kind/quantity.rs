@@ -5,7 +5,7 @@
 //! Entered as a range they would find a curve by each value that it might have had; and `dimensions` interleaves
 //! several curves in one text. So it is found by its code, its date and its patient, and `value-quantity:missing` is true.
 
-use super::super::clause::{Clause, SystemMatch, UnitMatch};
+use super::super::clause::{Clause, Under, UnitMatch};
 use super::super::entry::{Entries, NumberEntry};
 use super::super::hash::{hash32, hash64};
 use super::super::registry::Branch;
@@ -161,10 +161,10 @@ fn rounded(value: f64) -> Option<f64> {
 /// `5.4`, `5.4|system|code`, `5.4||code`, each with a prefix.
 pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str) -> Result<Clause, Refusal> {
     no_modifier(modifier)?;
-    clause(branch.hash, SystemMatch::Any, text)
+    clause(Under::of(branch), text)
 }
 
-pub(super) fn clause(param: i64, token_system: SystemMatch, text: &str) -> Result<Clause, Refusal> {
+pub(super) fn clause(under: Under, text: &str) -> Result<Clause, Refusal> {
     let parts: Vec<String> = split(text, '|').into_iter().map(unescape).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let (number, system, code) = match *parts.as_slice() {
@@ -181,7 +181,7 @@ pub(super) fn clause(param: i64, token_system: SystemMatch, text: &str) -> Resul
             (UnitMatch::Canonical(scale.unit), comparison.converted(|number| scale.convert(number))?)
         }
     };
-    Ok(number::clause(param, token_system, unit, number::bounds(&comparison)))
+    Ok(number::clause(under, unit, number::bounds(&comparison)))
 }
 #[cfg(test)]
 mod tests {

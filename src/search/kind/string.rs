@@ -2,7 +2,7 @@
 //!
 //! R4's `phonetic` is searched as a string, too: the specification leaves the sound of a name to the server.
 
-use super::super::clause::{Clause, Predicate, SystemMatch, TextMatch};
+use super::super::clause::{Clause, Predicate, TextMatch, Under};
 use super::super::entry::{Entries, StringEntry};
 use super::super::hash::hash64;
 use super::super::registry::Branch;
@@ -44,10 +44,10 @@ pub(super) fn entry(param: i64, text: &str, system: Option<i32>) -> Option<Strin
 }
 
 pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str) -> Result<Clause, Refusal> {
-    clause(branch.hash, SystemMatch::Any, modifier, text)
+    clause(Under::of(branch), modifier, text)
 }
 
-pub(super) fn clause(param: i64, system: SystemMatch, modifier: Option<&str>, text: &str) -> Result<Clause, Refusal> {
+pub(super) fn clause(under: Under, modifier: Option<&str>, text: &str) -> Result<Clause, Refusal> {
     let text = unescape(text);
     let folded = fold(&text);
     if folded.is_empty() {
@@ -59,7 +59,7 @@ pub(super) fn clause(param: i64, system: SystemMatch, modifier: Option<&str>, te
         Some("exact") => TextMatch::Exact { folded, exact: exact(&text) },
         Some(other) => return Err(Refusal::UnknownModifier(other.to_owned())),
     };
-    Ok(Clause::Match(Predicate::Text { param, matching, system }))
+    Ok(Clause::Match(Predicate::Text { under, matching }))
 }
 
 /// What `:exact` compares: the text as written.

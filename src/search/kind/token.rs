@@ -1,6 +1,6 @@
 //! Tokens: codes with or without their system, identifiers, booleans. <https://hl7.org/fhir/R4/search.html#token>
 
-use super::super::clause::{Clause, IdentifierText, Pending, Predicate, SystemMatch};
+use super::super::clause::{Clause, IdentifierText, Pending, Predicate, SystemMatch, Under};
 use super::super::entry::{Entries, TokenEntry};
 use super::super::hash::{hash32, hash64};
 use super::super::registry::{Branch, ParameterKind};
@@ -173,7 +173,7 @@ impl Query {
 pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str) -> Result<Clause, Refusal> {
     match modifier {
         None | Some("not") => Ok(Query::parse(text)?.clause(branch, branch.hash, branch.is_identifier)),
-        Some("text") => string::clause(text_param(branch), SystemMatch::Any, None, text),
+        Some("text") => string::clause(Under { param: text_param(branch), ..Under::of(branch) }, None, text),
         Some("of-type") => of_type(branch, text),
         Some(other) => Err(Refusal::UnknownModifier(other.to_owned())),
     }

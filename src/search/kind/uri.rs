@@ -1,6 +1,6 @@
 //! Uris: equal letter by letter, or along the path. <https://hl7.org/fhir/R4/search.html#uri>
 
-use super::super::clause::{Clause, Predicate, SystemMatch, TextMatch};
+use super::super::clause::{Clause, Predicate, SystemMatch, TextMatch, Under};
 use super::super::entry::{Entries, StringEntry, TokenEntry};
 use super::super::hash::hash64;
 use super::super::registry::Branch;
@@ -56,7 +56,8 @@ pub fn parse(branch: &Branch, modifier: Option<&str>, text: &str) -> Result<Clau
         None => Ok(is(&uri)),
         Some("below") => {
             let matching = TextMatch::Prefix(format!("{}/", uri.trim_end_matches('/')));
-            let text = Predicate::Text { param: below(branch), matching, system: SystemMatch::Any };
+            let under = Under { param: below(branch), ..Under::of(branch) };
+            let text = Predicate::Text { under, matching };
             Ok(Clause::any(vec![is(&uri), Clause::Match(text)]))
         }
         Some("above") => Ok(Clause::any(ancestors(&uri).map(is).collect())),

@@ -45,6 +45,8 @@ pub enum Table {
     Resource,
     /// `search_token`: it has compartment, key and date, the rest is in `resource`.
     Token,
+    /// The compartments, keys and dates of the resources that a condition finds.
+    Gathered,
 }
 
 /// Names for the resources of chains and for the entries that lead to them, one for each level; deeper ones the query's
@@ -59,6 +61,10 @@ impl<'a> Anchor<'a> {
 
     pub fn token(home: Option<&'a str>) -> Anchor<'a> {
         Anchor { alias: "d", table: Table::Token, form: Form::Fenced, level: 0, home }
+    }
+
+    pub fn gathered() -> Anchor<'a> {
+        Anchor { alias: "d", table: Table::Gathered, form: Form::Fenced, level: 0, home: None }
     }
 
     /// Pushes the compartment of the row.

@@ -4,6 +4,7 @@
 use super::entries::{LONG_SPAN_US, push_system, table_of};
 use super::order::Order;
 use super::sql::Sql;
+use super::statement::{Listed, push_listed};
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::search::clause::{Bounds, Clause, Limit, Predicate, SystemMatch};
@@ -80,6 +81,17 @@ pub fn type_of_token(clause: &Clause) -> Option<ResourceType> {
         Clause::Match(Predicate::Token { only, .. } | Predicate::Reference { only, .. }) => *only,
         _ => None,
     }
+}
+
+/// Whether all entries of a condition are of one type, and tell the place of their resource in the order of a page by its
+/// leading date: then no resource needs to be looked at before it is on the page.
+pub fn tells_place(predicate: &Predicate, types: &[&'static str]) -> bool {
+    let only = match predicate {
+        Predicate::Token { only, .. } | Predicate::Reference { only, .. } => *only,
+        Predicate::Text { under, .. } | Predicate::Date { under, .. } | Predicate::Number { under, .. } => under.only,
+        _ => None,
+    };
+    only.is_some_and(|only| types == [only.as_str()])
 }
 
 /// The driver inside some compartments: a token that not nearly every resource there has, as it has its patient's; where
@@ -216,7 +228,7 @@ pub fn frequency_statement(clause: &Clause, types: &[&'static str]) -> Result<Op
     }
     let Some(predicates) = listable(clause) else { return Ok(None) };
     sql.push("SELECT 0::bigint FROM (");
-    super::statement::push_listed(&mut sql, &predicates, types)?;
+    push_listed(&mut sql, &predicates, types, Listed::Resources)?;
     sql.push(") t LIMIT 1000");
     Ok(Some(sql))
 }

@@ -27,21 +27,21 @@ pub fn push_match(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
             sql.push("t.param = ").bind(*param).push(" AND t.system = ").bind(*system);
         }
         Predicate::Present(branch) => push_present(sql, *branch),
-        Predicate::Text { param, matching, system } => {
-            sql.push("t.param = ").bind(*param);
+        Predicate::Text { under, matching } => {
+            sql.push("t.param = ").bind(under.param);
             push_text(sql, matching);
-            push_system(sql, *system, "t");
+            push_system(sql, under.system, "t");
         }
-        Predicate::Date { param, bounds, system } => {
-            sql.push("t.param = ").bind(*param);
+        Predicate::Date { under, bounds } => {
+            sql.push("t.param = ").bind(under.param);
             push_limits(sql, &bounds.low, "t", ".low");
             push_limits(sql, &bounds.high, "t", ".high");
-            push_system(sql, *system, "t");
+            push_system(sql, under.system, "t");
         }
-        Predicate::Number { param, unit, bounds, system } => {
-            sql.push("t.param = ").bind(*param);
+        Predicate::Number { under, unit, bounds } => {
+            sql.push("t.param = ").bind(under.param);
             push_number(sql, *unit, bounds);
-            push_system(sql, *system, "t");
+            push_system(sql, under.system, "t");
         }
         Predicate::Near { latitude, longitude, metres } => push_near(sql, *latitude, *longitude, *metres),
         Predicate::FullText { narrative_only, alternatives } => {
@@ -162,16 +162,16 @@ pub fn push_part(sql: &mut Sql, part: Part) {
     match part {
         Part::All => {}
         Part::Short(from) => {
-            sql.push(" AND t.low >= ").bind(from).push(" AND t.high - t.low <= 2764800000000");
+            sql.push(" AND t.low >= ").bind(from).push(" AND NOT t.is_long");
         }
-        Part::Long => drop(sql.push(" AND t.high - t.low > 2764800000000")),
+        Part::Long => drop(sql.push(" AND t.is_long")),
         Part::From(from, UnitMatch::Canonical(_)) => drop(sql.push(" AND t.low >= ").bind(from)),
         Part::From(from, _) => drop(sql.push(" AND t.raw_low >= ").bind(from)),
         Part::Reaching(from, UnitMatch::Canonical(_)) => {
-            sql.push(" AND t.low < t.high AND t.low < ").bind(from);
+            sql.push(" AND t.is_range AND t.low < ").bind(from);
         }
         // What is a range in one unit is one in the other.
-        Part::Reaching(from, _) => drop(sql.push(" AND t.low < t.high AND t.raw_low < ").bind(from)),
+        Part::Reaching(from, _) => drop(sql.push(" AND t.is_range AND t.raw_low < ").bind(from)),
     }
 }
 

@@ -281,7 +281,8 @@ impl Run<'_> {
         sql.bind(*resource_type).push(" AND r.body IS NOT NULL AND r.date_high - r.date > 2764800000000");
         let high = Limits { from: Some(Limit { value: reaching, inclusive: true }), to: None };
         push_limits(&mut sql, &high, "r", ".date_high");
-        sql.push(" LIMIT 1000");
+        // In the order of their index: the planner takes a third of all spans to be long, and would read the table.
+        sql.push(" ORDER BY r.date_high LIMIT 1000");
         let rows = self.query("long spans", None, &sql).await?;
         let earliest = rows.iter().map(|row| row.get::<_, i64>(0)).min();
         let from = match earliest {

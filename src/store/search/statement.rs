@@ -1,7 +1,7 @@
 //! The statements of a search: one page, a count, the resources that others refer to.
 
 use super::condition::{Anchor, Form, Table, push_clause};
-use super::driver::{DateRange, Driver, driving_token, listable, single_token, type_of_token};
+use super::driver::{DateRange, Driver, driving_token, listable, single_token, tells_place, type_of_token};
 use super::entries::{parts_by_index, push_match, push_part, push_system, table_of};
 use super::order::Order;
 use super::sql::Sql;
@@ -118,6 +118,7 @@ impl Planned<'_> {
     fn anchor(&self) -> Anchor<'_> {
         match &self.driver {
             Driver::Token { .. } => Anchor::token(self.driver.single()),
+            Driver::Gather(number) if self.is_gathered_in_order(*number) => Anchor::gathered(),
             Driver::Page | Driver::Gather(_) => Anchor::resource(Form::Fenced, None),
             Driver::Compartments(_) => match self.driver.single() {
                 Some(home) => Anchor::resource(Form::Inside, Some(home)),
@@ -131,7 +132,12 @@ impl Planned<'_> {
         sql.push(match anchor.table {
             Table::Resource => " FROM resource r WHERE ",
             Table::Token => " FROM search_token d WHERE ",
+            Table::Gathered => " FROM (",
         });
+        if anchor.table == Table::Gathered {
+            push_listed(sql, &self.listed()?, &self.types, Listed::WithDates)?;
+            sql.push(") d WHERE ");
+        }
         self.push_where(sql, anchor)
     }
 
@@ -159,11 +165,11 @@ impl Planned<'_> {
                 done = Some(*condition);
             }
             Driver::Gather(number) => {
-                let listed = self.conditions.get(*number).and_then(listable);
-                let listed = listed.ok_or_else(|| Error::internal("this condition cannot drive a search"))?;
-                sql.push(" AND (r.compartment, r.key) IN (");
-                push_listed(sql, &listed, &self.types)?;
-                sql.push(")");
+                if anchor.table == Table::Resource {
+                    sql.push(" AND (r.compartment, r.key) IN (");
+                    push_listed(sql, &self.listed()?, &self.types, Listed::Resources)?;
+                    sql.push(")");
+                }
                 done = Some(*number);
             }
             Driver::Page | Driver::Planner => {}
@@ -180,6 +186,20 @@ impl Planned<'_> {
             sql.push(") <> 0");
         }
         Ok(())
+    }
+
+    /// The alternatives of the condition whose resources are gathered.
+    fn listed(&self) -> Result<Vec<&Predicate>> {
+        let Driver::Gather(number) = self.driver else { return Err(Error::internal("nothing is gathered")) };
+        let listed = self.conditions.get(number).and_then(listable);
+        listed.ok_or_else(|| Error::internal("this condition cannot drive a search"))
+    }
+
+    /// Whether the entries of a condition alone put its resources into the order of the page.
+    fn is_gathered_in_order(&self, condition: usize) -> bool {
+        let listed = self.conditions.get(condition).and_then(listable);
+        let all_tell = |listed: Vec<&Predicate>| listed.into_iter().all(|one| tells_place(one, &self.types));
+        self.order.is_by_date() && listed.is_some_and(all_tell)
     }
 
     fn token(&self, condition: usize) -> Result<(i64, SystemMatch)> {
@@ -229,40 +249,59 @@ fn push_types(sql: &mut Sql, types: &[&'static str], alias: &'static str) {
     }
 }
 
-/// Lists (compartment, key) of the resources that meet one of the predicates.
-pub fn push_listed(sql: &mut Sql, predicates: &[&Predicate], types: &[&'static str]) -> Result<()> {
+/// What is listed of the resources that meet a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// `compartment` and `key`, several times where several entries meet it.
+    Resources,
+    /// `date`, too, and each once. All entries must tell their place ([`tells_place`]).
+    WithDates,
+}
+
+impl Listed {
+    fn begin(self, sql: &mut Sql, is_first: bool) {
+        sql.push(match (self, is_first) {
+            (Listed::Resources, true) => "SELECT t.compartment, t.key FROM ",
+            (Listed::Resources, false) => " UNION ALL SELECT t.compartment, t.key FROM ",
+            // A UNION leaves each row once, too.
+            (Listed::WithDates, true) => "SELECT DISTINCT t.compartment, t.key, t.date FROM ",
+            (Listed::WithDates, false) => " UNION SELECT t.compartment, t.key, t.date FROM ",
+        });
+    }
+}
+
+/// Lists the resources that meet one of the predicates.
+pub fn push_listed(sql: &mut Sql, predicates: &[&Predicate], types: &[&'static str], listed: Listed) -> Result<()> {
     let tokens: Vec<i64> = predicates.iter().filter_map(|predicate| plain_token(predicate)).collect();
-    let mut first = true;
+    let mut is_first = true;
     if !tokens.is_empty() {
-        sql.push("SELECT t.compartment, t.key FROM search_token t WHERE t.token = ANY(").bind(tokens).push(")");
-        first = false;
+        listed.begin(sql, true);
+        sql.push("search_token t WHERE t.token = ANY(").bind(tokens).push(")");
+        is_first = false;
     }
     for predicate in predicates.iter().filter(|predicate| plain_token(predicate).is_none()) {
-        if !std::mem::replace(&mut first, false) {
-            sql.push(" UNION ALL ");
-        }
         if matches!(predicate, Predicate::LastUpdated(_) | Predicate::SelfIn(_)) {
-            sql.push("SELECT r7.compartment, r7.key FROM resource r7 WHERE r7.body IS NOT NULL");
-            push_types(sql, types, "r7");
+            listed.begin(sql, is_first);
+            sql.push("resource t WHERE t.body IS NOT NULL");
+            push_types(sql, types, "t");
             sql.push(" AND ");
-            let anchor = Anchor { alias: "r7", table: Table::Resource, form: Form::Exists, level: 0, home: None };
+            let anchor = Anchor { alias: "t", table: Table::Resource, form: Form::Exists, level: 0, home: None };
             push_clause(sql, &Clause::Match((*predicate).clone()), anchor)?;
         } else {
-            push_listed_entries(sql, predicate)?;
+            push_listed_entries(sql, predicate, listed, is_first)?;
         }
+        is_first = false;
     }
     Ok(())
 }
 
 /// The resources of the entries that match. Where only the end of a span is bounded, single values are found by where they
 /// begin and ranges by where they end, which is a second statement: of an OR the planner believes too much.
-fn push_listed_entries(sql: &mut Sql, predicate: &Predicate) -> Result<()> {
+fn push_listed_entries(sql: &mut Sql, predicate: &Predicate, listed: Listed, is_first: bool) -> Result<()> {
     let table = table_of(predicate)?;
     for (number, part) in parts_by_index(predicate).into_iter().enumerate() {
-        if number > 0 {
-            sql.push(" UNION ALL ");
-        }
-        sql.push("SELECT t.compartment, t.key FROM ").push(table).push(" t WHERE ");
+        listed.begin(sql, is_first && number == 0);
+        sql.push(table).push(" t WHERE ");
         push_match(sql, predicate)?;
         push_part(sql, part);
     }
