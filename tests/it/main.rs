@@ -28,3 +28,4 @@ mod sqlstate;
 mod support;
 mod synthea;
 mod transaction;
+mod upgrade;
