@@ -19,17 +19,17 @@ const PREFIXES: &[&str] = &["/fhir/R4", "/fhir"];
 
 pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
     let mut told = Told::of(&request);
-    let query = form_urlencoded(request.query_string());
-    let pretty = query.iter().flatten().any(|(name, value)| name == "_pretty" && value == "true");
+    let mut parameters = Vec::new();
     let prefix = prefix_of(request.path()).unwrap_or_default();
     let (base, answered) = match base::base(&state, &request, prefix) {
         Ok(base) => {
-            let answered = answer_one(&state, &request, payload, query, &base, &mut told).await;
+            let answered = answer_one(&state, &request, payload, &mut parameters, &base, &mut told).await;
             (base, answered)
         }
         Err(error) => (String::new(), Err(error)),
     };
     let id = told.id.clone();
+    let pretty = parameters.iter().any(|(name, value)| name == "_pretty" && value == "true");
     let form = Form { id: &id, pretty, base: &base };
     let response = match answered {
         Ok(response) => {
@@ -47,19 +47,19 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
     told.tell(&request, response)
 }
 
+/// `parameters` becomes those of the address, and after them those of a form.
 async fn answer_one(
     state: &web::Data<State>,
     request: &HttpRequest,
     payload: web::Payload,
-    query: Result<Vec<(String, String)>>,
+    parameters: &mut Vec<(String, String)>,
     base: &str,
     told: &mut Told,
 ) -> Result<Response> {
     let in_flight = Arc::clone(&state.requests).try_acquire_owned();
     let in_flight = in_flight.map_err(|_| Error::busy(1).caused_by("BRASA_REQUESTS_IN_FLIGHT_MAX is reached"))?;
     let header = |name: HeaderName| header(request, name);
-    let mut query = query?;
-    let format = query.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str());
+    *parameters = form_urlencoded(request.query_string())?;
     let path = prefix_of(request.path()).and_then(|prefix| request.path().strip_prefix(prefix));
     let path = path.ok_or_else(|| Error::not_found("There is nothing at this address. FHIR is served under /fhir."))?;
     let method = Method::parse(request.method().as_str());
@@ -67,8 +67,13 @@ async fn answer_one(
     let interaction = route(method, path, request.query_string())?;
     told.interaction = Some(interaction.name());
     told.resource_type = interaction.resource_type().map(|resource_type| resource_type.as_str());
-    check_accept(format, header(ACCEPT)?.as_deref())?;
     let is_search = matches!(interaction, Interaction::Search(_));
+    let has_form = is_search && method == Method::Post;
+    let accept = header(ACCEPT)?;
+    // A form may say more about the format; all else is refused before its body is read.
+    if !has_form {
+        check_accept(format_of(parameters), accept.as_deref())?;
+    }
     // An operation may have no body; one that has no use for it refuses it.
     let is_operation = matches!(interaction, Interaction::Reindex(_));
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search && !is_operation;
@@ -83,12 +88,13 @@ async fn answer_one(
     };
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let body = body::read(state, request, payload).await?;
-    if is_search && method == Method::Post {
+    if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
-        query.extend(form_urlencoded(form)?);
+        parameters.extend(form_urlencoded(form)?);
+        check_accept(format_of(parameters), accept.as_deref())?;
     }
-    let (base, id) = (base.to_owned(), told.id.to_string());
+    let (base, id, query) = (base.to_owned(), told.id.to_string(), parameters.clone());
     let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };
     let context = Arc::clone(&state.context);
     let is_bundle = matches!(asked.interaction, Interaction::Bundle);
@@ -109,6 +115,10 @@ async fn answer_one(
             "the request's task was cancelled"
         })
     })?
+}
+
+fn format_of(parameters: &[(String, String)]) -> Option<&str> {
+    parameters.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str())
 }
 
 /// A header's value, its lines joined as RFC 9110 has it. One that cannot be read is refused: a condition that is

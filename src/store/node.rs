@@ -17,6 +17,9 @@ pub const COORDINATOR_REST: Duration = Duration::from_secs(1);
 pub const WORKER_REST: Duration = Duration::from_secs(10);
 /// How long a request waits for a free connection before it is refused as busy.
 const POOL_WAIT: Duration = Duration::from_secs(5);
+/// How many statements a connection keeps prepared before it lets them all go. Searches have as many shapes as their
+/// clients think of, and each costs memory here and in the database.
+const KEPT_STATEMENTS: usize = 500;
 
 /// Parameters of a statement, in order.
 pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -157,6 +160,7 @@ impl Connection {
         .await
     }
 
+    /// Runs a statement of a search, prepared once for each shape of search when its plan does not depend on its values.
     pub(super) async fn query_sql(&self, sql: &Sql, plan_once: bool) -> std::result::Result<Vec<Row>, Failure> {
         self.within(Phase::Statement, async {
             let client = self.client()?;
@@ -165,6 +169,9 @@ impl Connection {
                 return Ok(client.query_typed(sql.text(), &values).await?);
             }
             let (values, types): (Vec<_>, Vec<_>) = sql.values().unzip();
+            if client.statement_cache.size() >= KEPT_STATEMENTS {
+                client.statement_cache.clear();
+            }
             let prepared = client.prepare_typed_cached(sql.text(), &types).await?;
             Ok(client.query(&prepared, &values).await?)
         })

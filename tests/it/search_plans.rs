@@ -43,6 +43,7 @@ async fn expect(server: &Server, search: &str, expected: &[(&str, u64)]) {
     assert_eq!(sorted, wanted, "{search}");
     for step in &steps {
         assert!(!step.plan.contains("Distributed Subplan"), "{search} gathers on the coordinator:\n{}", step.plan);
+        assert_eq!(step.shards.is_some(), server.database.is_citus(), "{search}: {}:\n{}", step.purpose, step.plan);
         let Some(shards) = step.shards else { continue };
         let (_, wanted) = expected.iter().find(|(purpose, _)| *purpose == step.purpose).unwrap();
         assert_eq!(shards, *wanted, "{search}: {}:\n{}", step.purpose, step.plan);
