@@ -99,7 +99,11 @@ impl Writer {
             return;
         }
         let tokens = self.prepare(multi_row(TOKEN_INSERT, TOKEN_TYPES, rows.len(), "")).await;
-        let counters = self.prepare(multi_row(TALLY_INSERT, TALLY_TYPES, tally.len().max(1), TALLY_CONFLICT)).await;
+        // Only the tables of the first design have counters.
+        let counters = match tally.len() {
+            0 => None,
+            rows => Some(self.prepare(multi_row(TALLY_INSERT, TALLY_TYPES, rows, TALLY_CONFLICT)).await),
+        };
         let token_values = token_values(record, &key, &rows);
         let tally_values: Vec<&(dyn ToSql + Sync)> =
             tally.iter().flat_map(|token| [compartment as &(dyn ToSql + Sync), token]).collect();
@@ -108,7 +112,12 @@ impl Writer {
             client.batch_execute("BEGIN"),
             client.execute(&insert, &resource),
             client.execute(&tokens, &token_values),
-            async { if tally.is_empty() { Ok(0) } else { client.execute(&counters, &tally_values).await } },
+            async {
+                match &counters {
+                    Some(counters) => client.execute(counters, &tally_values).await,
+                    None => Ok(0),
+                }
+            },
             client.batch_execute("COMMIT"),
         );
         let (begun, stored, indexed, counted, ended) = sent.await;

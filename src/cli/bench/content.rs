@@ -69,15 +69,16 @@ impl Requests {
 
     pub fn write(&self, row: Row, out: &mut String) {
         let patient = patient_id(rand::random_range(0..PATIENTS));
-        let id = observation_id(&patient, rand::random_range(0..OBSERVATIONS));
+        let number = rand::random_range(0..OBSERVATIONS);
+        let id = observation_id(&patient, number);
         let subject = format!("Patient/{patient}");
         let value = rand::random_range(600..1900);
         match row {
-            Row::Create => self.send("POST", "/Observation", &observation(None, &subject, value), out),
+            Row::Create => self.send("POST", "/Observation", &observation(None, &subject, value, value), out),
             Row::Read => self.send("GET", &format!("/Observation/{id}"), "", out),
             Row::Vread => self.send("GET", &format!("/Observation/{id}/_history/1"), "", out),
             Row::Update => {
-                self.send("PUT", &format!("/Observation/{id}"), &observation(Some(&id), &subject, value), out);
+                self.send("PUT", &format!("/Observation/{id}"), &observation(Some(&id), &subject, value, number), out);
             }
             Row::Import => {
                 let fresh = format!("{:012}", rand::random_range(0..1_000_000_000_000_u64));
@@ -92,7 +93,7 @@ impl Requests {
         let mut entries = vec![put(&format!("Patient/{patient}"), &patient_json(Some(&patient), &patient))];
         for number in 0..OBSERVATIONS {
             let id = observation_id(&patient, number);
-            let json = observation(Some(&id), &format!("Patient/{patient}"), 600 + number);
+            let json = observation(Some(&id), &format!("Patient/{patient}"), 600 + number, number);
             entries.push(put(&format!("Observation/{id}"), &json));
         }
         self.send("", "", &transaction(&entries), out);
@@ -124,10 +125,11 @@ fn member_id(id: Option<&str>) -> String {
     id.map(|id| format!(r#""id":"{id}","#)).unwrap_or_default()
 }
 
-/// Some 850 bytes, a blood pressure as Synthea writes it. `value`: tenths.
-fn observation(id: Option<&str>, subject: &str, value: u32) -> String {
+/// Some 850 bytes, a blood pressure as Synthea writes it. `value`: tenths. `day`: any number; an update keeps it, since a
+/// new date is written into every entry of the index.
+fn observation(id: Option<&str>, subject: &str, value: u32, day: u32) -> String {
     let id = member_id(id);
-    let (systolic, diastolic, day) = (value, value * 2 / 3, value % 28 + 1);
+    let (systolic, diastolic, day) = (value, value * 2 / 3, day % 28 + 1);
     format!(
         r#"{{"resourceType":"Observation",{id}"status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"http://loinc.org","code":"85354-9","display":"Blood pressure panel with all children optional"}}]}},"subject":{{"reference":"{subject}"}},"effectiveDateTime":"2022-05-{day:02}T23:49:51.306732+00:00","component":[{{"code":{{"coding":[{{"system":"http://loinc.org","code":"8480-6","display":"Systolic blood pressure"}}]}},"valueQuantity":{{"value":{}.{},"unit":"mm[Hg]","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}}},{{"code":{{"coding":[{{"system":"http://loinc.org","code":"8462-4","display":"Diastolic blood pressure"}}]}},"valueQuantity":{{"value":{}.{},"unit":"mm[Hg]","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}}}]}}"#,
         systolic / 10,
@@ -188,7 +190,7 @@ fn import_bundle() -> String {
         entries.push(post(number, "Encounter", &encounter(&subject, number)));
     }
     for number in BUNDLE_ENCOUNTERS + 1..BUNDLE_RESOURCES {
-        entries.push(post(number, "Observation", &observation(None, &subject, 600 + number)));
+        entries.push(post(number, "Observation", &observation(None, &subject, 600 + number, number)));
     }
     transaction(&entries)
 }
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_json_of_the_promised_size_and_ids_are_as_long_as_the_servers_own() {
-        let json = observation(None, "Patient/bench00001000000", 1234);
+        let json = observation(None, "Patient/bench00001000000", 1234, 1);
         assert!((800..950).contains(&json.len()), "{}", json.len());
         let bundle: serde_json::Value = serde_json::from_str(&import_bundle()).unwrap();
         assert_eq!(bundle["entry"].as_array().unwrap().len(), usize::try_from(BUNDLE_RESOURCES).unwrap());
