@@ -1,5 +1,12 @@
 //! Who is asking and what they may do. Until accounts exist there is one answer: everything, on a loopback address only.
 
+pub mod membership;
+pub mod policy;
+pub mod role;
+pub mod scope;
+pub mod sight;
+pub mod types;
+
 /// Which rows may be seen. Every store call holds one; there is no query without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
