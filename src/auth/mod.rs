@@ -1,6 +1,7 @@
 //! Who is asking and what they may do. Until accounts exist there is one answer: everything, on a loopback address only.
 
 pub mod membership;
+pub mod password;
 pub mod policy;
 pub mod role;
 pub mod scope;
