@@ -1,11 +1,13 @@
 //! Who is asking and what they may do. Until accounts exist there is one answer: everything, on a loopback address only.
 
+pub mod key;
 pub mod membership;
 pub mod password;
 pub mod policy;
 pub mod role;
 pub mod scope;
 pub mod sight;
+pub mod token;
 pub mod types;
 
 /// Which rows may be seen. Every store call holds one; there is no query without it.
