@@ -1,5 +1,6 @@
 //! Who is asking and what they may do. Until accounts exist there is one answer: everything, on a loopback address only.
 
+pub mod access;
 pub mod key;
 pub mod membership;
 pub mod password;

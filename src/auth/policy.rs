@@ -94,7 +94,7 @@ pub enum Types {
 }
 
 impl Types {
-    fn has(self, resource_type: ResourceType) -> bool {
+    pub fn has(self, resource_type: ResourceType) -> bool {
         match self {
             Types::All(group) => group_of(resource_type) == Some(group),
             Types::Named(names) => names.contains(&resource_type.as_str()),
