@@ -262,7 +262,7 @@ impl Clause {
     }
 
     /// Whether it is known without a look at any resource that each meets it.
-    fn is_always(&self) -> bool {
+    pub fn is_always(&self) -> bool {
         match self {
             Clause::Not(inner) => inner.is_never(),
             Clause::Any(clauses) => clauses.iter().any(Clause::is_always),

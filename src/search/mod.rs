@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod extract;
 pub mod filter;
 pub mod full_text;
+pub mod guard;
 pub mod hash;
 pub mod kind;
 pub mod links;
