@@ -19,17 +19,16 @@ const PREFIXES: &[&str] = &["/fhir/R4", "/fhir"];
 
 pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
     let mut told = Told::of(&request);
-    let mut parameters = Vec::new();
+    let mut pretty = false;
     let prefix = prefix_of(request.path()).unwrap_or_default();
     let (base, answered) = match base::base(&state, &request, prefix) {
         Ok(base) => {
-            let answered = answer_one(&state, &request, payload, &mut parameters, &base, &mut told).await;
+            let answered = answer_one(&state, &request, payload, &mut pretty, &base, &mut told).await;
             (base, answered)
         }
         Err(error) => (String::new(), Err(error)),
     };
     let id = told.id.clone();
-    let pretty = parameters.iter().any(|(name, value)| name == "_pretty" && value == "true");
     let form = Form { id: &id, pretty, base: &base };
     let response = match answered {
         Ok(response) => {
@@ -47,19 +46,20 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
     told.tell(&request, response)
 }
 
-/// `parameters` becomes those of the address, and after them those of a form.
+/// `pretty`: becomes whether the client wants lines, also where the answer is a refusal.
 async fn answer_one(
     state: &web::Data<State>,
     request: &HttpRequest,
     payload: web::Payload,
-    parameters: &mut Vec<(String, String)>,
+    pretty: &mut bool,
     base: &str,
     told: &mut Told,
 ) -> Result<Response> {
+    let mut query = form_urlencoded(request.query_string())?;
+    *pretty = is_pretty(&query);
     let in_flight = Arc::clone(&state.requests).try_acquire_owned();
     let in_flight = in_flight.map_err(|_| Error::busy(1).caused_by("BRASA_REQUESTS_IN_FLIGHT_MAX is reached"))?;
     let header = |name: HeaderName| header(request, name);
-    *parameters = form_urlencoded(request.query_string())?;
     let path = prefix_of(request.path()).and_then(|prefix| request.path().strip_prefix(prefix));
     let path = path.ok_or_else(|| Error::not_found("There is nothing at this address. FHIR is served under /fhir."))?;
     let method = Method::parse(request.method().as_str());
@@ -72,7 +72,7 @@ async fn answer_one(
     let accept = header(ACCEPT)?;
     // A form may say more about the format; all else is refused before its body is read.
     if !has_form {
-        check_accept(format_of(parameters), accept.as_deref())?;
+        check_accept(format_of(&query), accept.as_deref())?;
     }
     // An operation may have no body; one that has no use for it refuses it.
     let is_operation = matches!(interaction, Interaction::Reindex(_));
@@ -91,10 +91,11 @@ async fn answer_one(
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
-        parameters.extend(form_urlencoded(form)?);
-        check_accept(format_of(parameters), accept.as_deref())?;
+        query.extend(form_urlencoded(form)?);
+        *pretty = is_pretty(&query);
+        check_accept(format_of(&query), accept.as_deref())?;
     }
-    let (base, id, query) = (base.to_owned(), told.id.to_string(), parameters.clone());
+    let (base, id) = (base.to_owned(), told.id.to_string());
     let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };
     let context = Arc::clone(&state.context);
     let is_bundle = matches!(asked.interaction, Interaction::Bundle);
@@ -115,6 +116,10 @@ async fn answer_one(
             "the request's task was cancelled"
         })
     })?
+}
+
+fn is_pretty(parameters: &[(String, String)]) -> bool {
+    parameters.iter().any(|(name, value)| name == "_pretty" && value == "true")
 }
 
 fn format_of(parameters: &[(String, String)]) -> Option<&str> {
