@@ -23,10 +23,14 @@ async fn steps(server: &Server, search: &str) -> Vec<Step> {
         let parts = step["part"].as_array().unwrap();
         parts.iter().find(|part| part["name"] == name).cloned().unwrap_or_default()
     };
-    let step = |step: &Value| Step {
-        purpose: part(step, "purpose")["valueString"].as_str().unwrap().to_owned(),
-        shards: part(step, "shards")["valueInteger"].as_u64(),
-        plan: part(step, "plan")["valueString"].as_str().unwrap().to_owned(),
+    let step = |step: &Value| {
+        assert!(part(step, "microseconds")["valueInteger"].is_u64(), "{search} does not say how long a step took");
+        assert!(part(step, "statement")["valueString"].is_string(), "{search} does not show a step's statement");
+        Step {
+            purpose: part(step, "purpose")["valueString"].as_str().unwrap().to_owned(),
+            shards: part(step, "shards")["valueInteger"].as_u64(),
+            plan: part(step, "plan")["valueString"].as_str().unwrap().to_owned(),
+        }
     };
     let parameters = answer["parameter"].as_array().unwrap();
     parameters.iter().filter(|parameter| parameter["name"] == "step").map(step).collect()
@@ -163,4 +167,10 @@ async fn chains_to_shared_types_take_two_steps_and_includes_of_a_page_one_statem
     let included: Vec<_> = answer.iter().filter(|step| step.purpose == "what is referred to").collect();
     assert_eq!(included.len(), 1);
     assert!(included[0].shards.is_none_or(|shards| shards <= 3), "only the shards of what is referred to are asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explanation_is_given_only_where_the_operator_allows_it() {
+    let refused = Server::start().await.get("Patient?name=a&_explain=true").await.expect(400);
+    assert_eq!(refused.expression(), "_explain");
 }
