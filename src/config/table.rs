@@ -136,7 +136,7 @@ static TABLE: &[Setting] = &[
         "At most this many connections are open to each database node."),
     preset("BRASA_DATABASE_DEADLINE_MS", "30000",
         number("milliseconds", 100, 3_600_000),
-        "How long one call to the database may take before Brasa gives up on it, whatever the database says."),
+        "How long one call to the database may take before Brasa has it stopped and, if the database does not say so within a second, gives up on it."),
     preset("BRASA_TRANSACTION_DEADLINE_MS", "300000",
         number("milliseconds", 100, 86_400_000),
         "How long a whole transaction Bundle may take; at least `BRASA_DATABASE_DEADLINE_MS`."),

@@ -250,6 +250,14 @@ impl Clause {
         }
     }
 
+    /// The conditions that must all be met.
+    pub fn conjunction(&self) -> &[Clause] {
+        match self {
+            Clause::All(clauses) => clauses,
+            other => std::slice::from_ref(other),
+        }
+    }
+
     /// Whether it is known without a look at any resource that none meets it: a chain that leads to nothing.
     pub fn is_never(&self) -> bool {
         match self {

@@ -5,6 +5,7 @@ use super::sqlstate::{Failure, Phase, classify, deadline_passed};
 use super::statement::Statement;
 use crate::error::{Error, Result};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ pub const COORDINATOR_REST: Duration = Duration::from_secs(1);
 pub const WORKER_REST: Duration = Duration::from_secs(10);
 /// How long a request waits for a free connection before it is refused as busy.
 const POOL_WAIT: Duration = Duration::from_secs(5);
+/// How long a statement may take to stop when the database is asked to.
+const STOP_WAIT: Duration = Duration::from_secs(1);
 /// How many statements a connection keeps prepared before it lets them all go. Searches have as many shapes as their
 /// clients think of, and each costs memory here and in the database.
 const KEPT_STATEMENTS: usize = 500;
@@ -162,7 +165,7 @@ impl Connection {
 
     /// Runs a statement of a search, prepared once for each shape of search when its plan does not depend on its values.
     pub(super) async fn query_sql(&self, sql: &Sql, plan_once: bool) -> std::result::Result<Vec<Row>, Failure> {
-        self.within(Phase::Statement, async {
+        self.within(Phase::Search, async {
             let client = self.client()?;
             if !plan_once {
                 let values: Vec<_> = sql.values().collect();
@@ -191,14 +194,26 @@ impl Connection {
         self.within(phase, async { Ok(self.client()?.batch_execute(sql).await?) }).await
     }
 
-    /// Runs `work` under the node's deadline. Past it the connection is given up: a statement that hangs on a frozen
-    /// worker is not bounded by `statement_timeout`.
+    /// Runs `work` under the node's deadline. Past it the database is asked to stop the statement; one that does not even
+    /// answer to that is given up and left alone. A request that goes away meanwhile takes its statement with it.
     pub(super) async fn within<T>(
         &self,
         phase: Phase,
         work: impl Future<Output = std::result::Result<T, CallFault>>,
     ) -> std::result::Result<T, Failure> {
-        let failure = match tokio::time::timeout(self.node.deadline, work).await {
+        let mut work = pin!(work);
+        let mut running = Running { connection: self, is_over: false };
+        let mut answer = tokio::time::timeout(self.node.deadline, &mut work).await;
+        if answer.is_err() && phase != Phase::Commit {
+            self.hold();
+            answer = tokio::time::timeout(STOP_WAIT, async {
+                running.stop().await;
+                work.await
+            })
+            .await;
+        }
+        running.is_over = true;
+        let failure = match answer {
             Ok(Ok(value)) => return Ok(value),
             // What the node itself said is no reason to leave it alone: a worker behind it may be the one that is down.
             // Nor is a connection that broke: whether the node is there, the next attempt to connect tells.
@@ -229,6 +244,39 @@ impl Drop for Connection {
         {
             // Detached from the pool and dropped: the socket closes, the server rolls back.
             drop(Object::take(object));
+        }
+    }
+}
+
+/// A statement under way. Dropped before it is over, it is stopped in the database: its client has gone away, and the
+/// connection would otherwise make its next user wait for it.
+struct Running<'a> {
+    connection: &'a Connection,
+    is_over: bool,
+}
+
+impl Running<'_> {
+    /// Asks the database to stop it. Nobody can say whether it heard: the statement itself tells.
+    fn stop(&self) -> impl Future<Output = ()> + Send + 'static {
+        let token = self.connection.object.as_deref().map(|client| client.cancel_token());
+        async move {
+            if let Some(token) = token
+                && let Err(fault) = token.cancel_query(NoTls).await
+            {
+                tracing::debug!(%fault, "a statement could not be stopped");
+            }
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        self.connection.hold();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(tokio::time::timeout(STOP_WAIT, self.stop()));
         }
     }
 }

@@ -11,6 +11,8 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 pub enum Phase {
     /// A read, or a statement before COMMIT: if it failed, nothing was written.
     Statement,
+    /// As [`Phase::Statement`], of a search: what is too much for it now is too much later, too.
+    Search,
     /// COMMIT itself, or a batch that ends in COMMIT: the write may have happened.
     Commit,
 }
@@ -53,6 +55,7 @@ pub fn classify(fault: &PgError, phase: Phase) -> Failure {
         ("40", _) | (_, &SqlState::UNIQUE_VIOLATION) => Failure::Raced(
             Error::conflict("Others are writing the same resource. Read it again and repeat.").caused_by(cause),
         ),
+        (_, &SqlState::QUERY_CANCELED) if phase == Phase::Search => Failure::Other(too_long().caused_by(cause)),
         (_, &SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED) => {
             Failure::Other(Error::busy(RETRY_AFTER_SECONDS).caused_by(cause))
         }
@@ -72,9 +75,17 @@ pub fn deadline_passed(phase: Phase) -> Failure {
     Failure::NodeDown(lost(phase).caused_by("the database did not answer within the deadline"))
 }
 
+fn too_long() -> Error {
+    Error::new(
+        Kind::TooCostly,
+        "This search took too long and was stopped. Narrow it: name a patient, a code or a range of dates, or leave out \
+        the order (_sort) or the number of all matches (_total).",
+    )
+}
+
 fn lost(phase: Phase) -> Error {
     match phase {
-        Phase::Statement => Error::busy(RETRY_AFTER_SECONDS),
+        Phase::Statement | Phase::Search => Error::busy(RETRY_AFTER_SECONDS),
         Phase::Commit => unknown_outcome(),
     }
 }

@@ -4,8 +4,8 @@
 //! for counting. The fenced form, a count that is not zero, is looked up row by row, in the order of the page: with `EXISTS`
 //! the planner multiplies guesses, believes that almost nothing matches, and sorts everything (docs/decisions).
 
-use super::driver::single_token;
-use super::entries::{comparison, named_t, push_limits, push_match, table_of};
+use super::driver::{driving_token, selects_in_record, single_token};
+use super::entries::{comparison, named_t, push_limits, push_match, push_system, table_of};
 use super::sql::Sql;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
@@ -332,18 +332,41 @@ fn push_current(sql: &mut Sql, target: Anchor<'_>, target_type: ResourceType) {
 }
 
 /// A resource of this row's compartment refers to it and meets a condition. Only the type that refers has such entries, and
-/// only its current versions.
+/// only its current versions. Where the condition has a token, its entries are looked up first: most records have few of
+/// them, but thousands that refer to their patient.
 fn push_has(sql: &mut Sql, has: &Has, anchor: Anchor<'_>) -> Result<()> {
     let link = anchor.link()?;
+    let push_links = |sql: &mut Sql, alias: &'static str| {
+        sql.push(alias).push(".token IN (");
+        sql.each(&has.links, ", ", |sql, by| {
+            sql.push(anchor.alias).push(".self # ").bind(by.hash);
+        });
+        sql.push(")");
+    };
     push_some_link(sql, link);
     sql.push(link.alias).push(".compartment = ");
     anchor.push_compartment(sql);
-    sql.push(" AND ").push(link.alias).push(".token IN (");
-    sql.each(&has.links, ", ", |sql, by| {
-        sql.push(anchor.alias).push(".self # ").bind(by.hash);
-    });
-    sql.push(") AND ");
-    push_clause(sql, &has.condition, link)?;
+    sql.push(" AND ");
+    let conditions = has.condition.conjunction();
+    let first = conditions.iter().position(selects_in_record);
+    match first.and_then(|first| conditions.get(first)).and_then(driving_token) {
+        Some((token, system)) => {
+            sql.push(link.alias).push(".token = ").bind(token);
+            push_system(sql, system, link.alias);
+            sql.push(" AND ");
+            push_some(sql, "search_token b", anchor.form);
+            sql.push("b.compartment = ");
+            anchor.push_compartment(sql);
+            sql.push(" AND b.key = ").push(link.alias).push(".key AND b.date = ").push(link.alias).push(".date AND ");
+            push_links(sql, "b");
+            push_end(sql, anchor.form);
+        }
+        None => push_links(sql, link.alias),
+    }
+    for (_, clause) in conditions.iter().enumerate().filter(|(number, _)| Some(*number) != first) {
+        sql.push(" AND ");
+        push_clause(sql, clause, link)?;
+    }
     push_end(sql, anchor.form);
     Ok(())
 }

@@ -94,13 +94,14 @@ pub fn tells_place(predicate: &Predicate, types: &[&'static str]) -> bool {
     only.is_some_and(|only| types == [only.as_str()])
 }
 
-/// The driver inside some compartments: a token that not nearly every resource there has, as it has its patient's; where
-/// there is none, all resources are looked at.
+/// A condition on one token that not nearly every resource of a record has, as it has its patient's.
+pub fn selects_in_record(clause: &Clause) -> bool {
+    driving_token(clause).is_some() && !matches!(clause, Clause::Match(Predicate::Reference { home: true, .. }))
+}
+
+/// The driver inside some compartments: a token; where there is none, all resources are looked at.
 pub fn inside(conditions: &[Clause], compartments: Vec<String>) -> Driver {
-    let selects = |clause: &Clause| {
-        driving_token(clause).is_some() && !matches!(clause, Clause::Match(Predicate::Reference { home: true, .. }))
-    };
-    match conditions.iter().position(selects) {
+    match conditions.iter().position(selects_in_record) {
         Some(condition) => Driver::Token { condition, compartments },
         None => Driver::Compartments(compartments),
     }

@@ -2,7 +2,7 @@
 //! are found first, up to a bound. Beyond it, what lies in one record as a rule is looked for there alone, and the answer
 //! says so.
 
-use super::driver::{DateRange, Driver};
+use super::driver::{DateRange, Driver, selects_in_record};
 use super::order::Order;
 use super::run::{Run, is_settled};
 use super::scope::Scope;
@@ -11,9 +11,12 @@ use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::{ResourceType, in_patient_compartment};
 use crate::search::clause::{Chain, Clause, Has, Link, Predicate, SystemMatch};
 use futures_util::future::BoxFuture;
+use std::collections::BTreeSet;
 
 /// Resources at the far end of a chain, up to which it is followed over several records (resources).
 const LINKED_MAX: usize = 1_000;
+/// Resources that refer to those, up to which it is asked to what (resources).
+const LINKING_MAX: usize = 10_000;
 
 impl Run<'_> {
     /// The conditions with every chain answered that cannot be part of the page's statement.
@@ -71,11 +74,11 @@ impl Run<'_> {
 
     /// The self-hashes of all resources of a type that meet a condition; `None`: they are too many.
     async fn selves(&mut self, target: ResourceType, condition: &Clause) -> Result<Option<Vec<i64>>> {
-        let planned = anywhere(target, condition);
-        let sql = statement::selves(&planned, rows_max())?;
+        let planned = Box::pin(self.anywhere(target, condition)).await?;
+        let sql = statement::selves(&planned, one_more(LINKED_MAX))?;
         let rows = self.query("far end of a chain", None, &sql).await?;
-        let selves: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-        Ok((selves.len() <= LINKED_MAX).then_some(selves))
+        let selves: BTreeSet<i64> = rows.iter().filter_map(|row| row.get::<_, Option<i64>>(0)).collect();
+        Ok((rows.len() <= LINKED_MAX).then(|| selves.into_iter().collect()))
     }
 
     async fn has(&mut self, has: &Has, scope: &Scope) -> Result<Clause> {
@@ -88,31 +91,40 @@ impl Run<'_> {
         if together && matches!(scope, Scope::Patient(_)) {
             return Ok(inside());
         }
-        let mut selves = Vec::new();
+        // Of a patient a look into the record misses nothing, and with a token it is quick.
+        let in_record = together && has.target == ResourceType::PATIENT;
+        let is_quick = in_record && condition.conjunction().iter().any(selects_in_record);
+        let rows_max = if is_quick { LINKED_MAX } else { LINKING_MAX };
+        let planned = Box::pin(self.anywhere(has.source, &condition)).await?;
+        let mut selves = BTreeSet::new();
         for link in &has.links {
-            let planned = anywhere(has.source, &condition);
-            let sql = statement::tokens(&planned, vec![link.param], rows_max())?;
+            let sql = statement::tokens(&planned, link.param, one_more(rows_max))?;
             let rows = self.query("far end of _has", None, &sql).await?;
-            if rows.len() > LINKED_MAX {
+            let tokens = rows.iter().filter_map(|row| row.get::<_, Option<Vec<i64>>>(0)).flatten();
+            selves.extend(tokens.map(|token| token ^ link.hash));
+            if rows.len() > rows_max || selves.len() > LINKED_MAX {
                 if !together {
                     return Err(too_many(has.source));
                 }
-                self.within_records |= has.target != ResourceType::PATIENT;
+                self.within_records |= !in_record;
                 return Ok(inside());
             }
-            selves.extend(rows.iter().map(|row| row.get::<_, i64>(0) ^ link.hash));
         }
-        Ok(Clause::Match(Predicate::SelfIn(selves)))
+        Ok(Clause::Match(Predicate::SelfIn(selves.into_iter().collect())))
     }
-}
 
-fn anywhere<'a>(resource_type: ResourceType, condition: &'a Clause) -> Planned<'a> {
-    Planned {
-        types: vec![resource_type.as_str()],
-        conditions: std::slice::from_ref(condition),
-        order: Order::new(&[], true),
-        driver: Driver::Planner,
-        dates: DateRange::default(),
+    /// A search for the resources of a type that meet a condition, wherever they are.
+    async fn anywhere<'a>(&mut self, resource_type: ResourceType, condition: &'a Clause) -> Result<Planned<'a>> {
+        let mut planned = Planned {
+            types: vec![resource_type.as_str()],
+            conditions: condition.conjunction(),
+            order: Order::new(&[], true),
+            driver: Driver::Page,
+            dates: DateRange::default(),
+        };
+        planned.driver = self.driver(&planned).await?;
+        planned.dates = self.dates(&planned).await?;
+        Ok(planned)
     }
 }
 
@@ -136,13 +148,14 @@ fn tokens<'a>(links: &'a [Link], selves: &'a [i64]) -> impl Iterator<Item = Clau
     })
 }
 
-fn rows_max() -> i64 {
-    i64::try_from(LINKED_MAX + 1).unwrap_or(i64::MAX)
+fn one_more(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX).saturating_add(1)
 }
 
 fn too_many(resource_type: ResourceType) -> Error {
     let message = format!(
-        "The chained condition is met by more than {LINKED_MAX} resources of the type {resource_type}. \
+        "The chained condition is met by too many resources of the type {resource_type}: at most {LINKED_MAX} are \
+        followed, and at most {LINKING_MAX} that refer to them. \
         Narrow it, or search for them first and then for what refers to them."
     );
     Error::new(Kind::TooCostly, message)

@@ -60,7 +60,8 @@ impl Reader<'_> {
     /// One page of a search.
     pub async fn search(&self, search: &Search<'_>) -> Result<Found> {
         let Filter::Everything = self.filter();
-        Run::of(*self).page(search).await
+        // On the heap: searches are made from deep inside others, of ValueSets that name ValueSets.
+        Box::pin(Run::of(*self).page(search)).await
     }
 
     /// How many resources match in all.
@@ -249,7 +250,7 @@ impl Run<'_> {
     }
 
     /// The driver of a search over all shards; asks how frequent its conditions are where that decides.
-    async fn driver(&mut self, planned: &Planned<'_>) -> Result<Driver> {
+    pub(super) async fn driver(&mut self, planned: &Planned<'_>) -> Result<Driver> {
         let conditions = planned.conditions;
         if !needs_frequencies(conditions, &planned.order) {
             let unknown = vec![Some(Frequency::Frequent { since: 0 }); conditions.len()];
@@ -272,7 +273,7 @@ impl Run<'_> {
     }
 
     /// The range of dates with its beginning moved to the earliest long span that reaches into it.
-    async fn dates(&mut self, planned: &Planned<'_>) -> Result<DateRange> {
+    pub(super) async fn dates(&mut self, planned: &Planned<'_>) -> Result<DateRange> {
         let range = date_range(planned.conditions);
         let (Some(reaching), [resource_type]) = (range.reaching, planned.types.as_slice()) else {
             return Ok(if planned.types.len() == 1 { range } else { DateRange::default() });

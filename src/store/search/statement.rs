@@ -95,23 +95,39 @@ pub fn sample(planned: &Planned<'_>) -> Result<Sql> {
 
 /// The self-hashes of up to `rows` resources that match.
 pub fn selves(planned: &Planned<'_>, rows: i64) -> Result<Sql> {
+    ends(planned, rows, |sql, anchor| {
+        sql.push("(SELECT e.self FROM resource e");
+        push_of_anchor(sql, "e", anchor);
+        sql.push(")");
+    })
+}
+
+/// To what up to `rows` resources that match refer: the tokens of one branch, a list for each resource. What is distinct
+/// among them the database is not asked, which would read all matches for it.
+pub fn tokens(planned: &Planned<'_>, param: i32, rows: i64) -> Result<Sql> {
+    ends(planned, rows, |sql, anchor| {
+        sql.push("(SELECT array_agg(e.token) FROM search_token e");
+        push_of_anchor(sql, "e", anchor);
+        sql.push(" AND e.param = ").bind(param).push(")");
+    })
+}
+
+/// One column of up to `rows` resources that match, in the order of a page, for which the statement's form is made.
+fn ends(planned: &Planned<'_>, rows: i64, push: impl FnOnce(&mut Sql, Anchor<'_>)) -> Result<Sql> {
     let anchor = planned.anchor();
-    let mut sql = Sql::new("SELECT r.self");
+    let mut sql = Sql::new("SELECT ");
+    push(&mut sql, anchor);
     planned.push_from(&mut sql, anchor)?;
+    planned.order.push_order(&mut sql, anchor, Direction::Next);
     sql.push(" LIMIT ").bind(rows);
     Ok(sql)
 }
 
-/// The distinct tokens of some branches on up to `rows` resources that match: to what they refer.
-pub fn tokens(planned: &Planned<'_>, params: Vec<i32>, rows: i64) -> Result<Sql> {
-    let anchor = planned.anchor();
-    let mut sql = Sql::new(
-        "SELECT DISTINCT l.token FROM search_token l JOIN resource r ON r.compartment = l.compartment AND r.key = l.key",
-    );
-    sql.push(" WHERE l.param = ANY(").bind(params).push(") AND ");
-    planned.push_where(&mut sql, anchor)?;
-    sql.push(" LIMIT ").bind(rows);
-    Ok(sql)
+/// The rows of a table that are of the anchor's resource.
+fn push_of_anchor(sql: &mut Sql, alias: &'static str, anchor: Anchor<'_>) {
+    sql.push(" WHERE ").push(alias).push(".compartment = ");
+    anchor.push_compartment(sql);
+    sql.push(" AND ").push(alias).push(".key = ").push(anchor.alias).push(".key");
 }
 
 impl Planned<'_> {

@@ -236,3 +236,25 @@ async fn a_chain_over_very_many_stays_inside_each_record_and_says_so() {
         assert_eq!(refused.expect(400).issue()["code"], "too-costly");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn to_what_very_many_refer_is_refused_unless_it_lies_in_their_records() {
+    let code = |code: &str| json!({"coding": [{"code": code}]});
+    let note = |number: usize| {
+        let many = if number == 0 { "few" } else { "many" };
+        let id = format!("n{number}");
+        let refers =
+            json!({"code": code(many), "author": reference("Practitioner/p"), "subject": reference("Patient/q")});
+        resource("Basic", &id, refers)
+    };
+    let shared = [resource("Practitioner", "p", json!({})), resource("Patient", "q", json!({}))];
+    let server = holding(shared.into_iter().chain((0..=10_001).map(note))).await;
+    finds(&server, "Practitioner?_has:Basic:author:code=few", "p").await;
+    let refused = server.get("Practitioner?_has:Basic:author:code=many").await.expect(400);
+    assert_eq!(refused.issue()["code"], "too-costly");
+    assert!(refused.issue()["diagnostics"].as_str().unwrap().contains("at most 10000 that refer"), "{}", refused.text);
+    for search in ["Patient?_has:Basic:patient:code=many", "Patient?_has:Basic:patient:_lastUpdated=gt2020"] {
+        let answer = server.get(search).await.expect(200);
+        assert_eq!((ids(&answer), outcomes(&answer)), ("q".to_owned(), String::new()), "{search}");
+    }
+}
