@@ -15,6 +15,10 @@ pub enum Kind {
     Invalid,
     /// The content is JSON but not what FHIR allows at that place: mend it.
     Structure,
+    /// Nobody known asks: log in.
+    Unauthorized,
+    /// Not for this account or client, whatever the resource is.
+    Forbidden,
     /// There is no such thing, or it is not yours.
     NotFound,
     /// It was there and is deleted.
@@ -52,6 +56,8 @@ impl Kind {
     pub fn status(self) -> u16 {
         match self {
             Kind::Invalid | Kind::Structure | Kind::NotSupported | Kind::TooCostly => 400,
+            Kind::Unauthorized => 401,
+            Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::MethodNotAllowed => 405,
             Kind::NotAcceptable => 406,
@@ -72,6 +78,8 @@ impl Kind {
         match self {
             Kind::Invalid => "invalid",
             Kind::Structure => "structure",
+            Kind::Unauthorized => "login",
+            Kind::Forbidden => "forbidden",
             Kind::NotFound => "not-found",
             Kind::Gone => "deleted",
             Kind::Conflict | Kind::PreconditionFailed => "conflict",
@@ -116,6 +124,10 @@ impl Error {
 
     pub fn not_found(message: impl Into<String>) -> Self {
         Error::new(Kind::NotFound, message)
+    }
+
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Error::new(Kind::Forbidden, message)
     }
 
     pub fn conflict(message: impl Into<String>) -> Self {

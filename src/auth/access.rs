@@ -42,6 +42,11 @@ impl Access {
         let lent = client.scopes.sight(client.patient.as_ref(), permission, resource_type);
         Sight::each(vec![own, lent])
     }
+
+    /// Whether the server as a whole is this caller's business: an admin, and no program that acts for one.
+    pub fn may_administer(&self) -> bool {
+        self.role == Some(Role::Admin) && self.client.is_none()
+    }
 }
 
 #[cfg(test)]

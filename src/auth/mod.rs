@@ -1,4 +1,4 @@
-//! Who is asking and what they may do. Until accounts exist there is one answer: everything, on a loopback address only.
+//! Who is asking and what they may do.
 
 pub mod access;
 pub mod key;
@@ -11,27 +11,54 @@ pub mod sight;
 pub mod token;
 pub mod types;
 
-/// Which rows may be seen. Every store call holds one; there is no query without it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filter {
-    /// No row is hidden: development without accounts.
-    Everything,
-}
+use crate::error::{Error, Result};
+use crate::fhir::definitions::ResourceType;
+use access::Access;
+use policy::Permission;
+use sight::Sight;
+use std::sync::Arc;
 
-/// The right to call the store. Only this room makes one.
+/// The right to call the store: it says of each type which resources may be used how. Only this room makes one.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    filter: Filter,
+    /// `None`: the server itself, or everybody where there are no accounts.
+    access: Option<Arc<Access>>,
 }
 
 impl Grant {
-    pub fn filter(&self) -> Filter {
-        self.filter
+    /// What a caller may do.
+    pub fn of(access: Access) -> Grant {
+        Grant { access: Some(Arc::new(access)) }
+    }
+
+    /// Which resources of a type may be used so.
+    pub fn sight(&self, permission: Permission, resource_type: ResourceType) -> Sight {
+        self.access.as_ref().map_or(Sight::All, |access| access.sight(permission, resource_type))
+    }
+
+    /// Whether nothing is hidden or forbidden.
+    pub fn is_everything(&self) -> bool {
+        self.access.is_none()
+    }
+
+    /// Refuses what only the server itself does.
+    pub fn demand_everything(&self) -> Result<()> {
+        if self.is_everything() { Ok(()) } else { Err(Error::forbidden("Only the server itself does this.")) }
+    }
+
+    /// Refuses what is the business of administrators: operations of the server as a whole.
+    pub fn demand_administration(&self) -> Result<()> {
+        let may = self.access.as_ref().is_none_or(|access| access.may_administer());
+        if may { Ok(()) } else { Err(Error::forbidden("Only an administrator's account may do this.")) }
     }
 }
 
-/// What an unauthenticated caller may do when `BRASA_AUTH=off`, which settings allow only in development on a loopback
-/// address.
+/// What the server does on its own.
+pub fn of_server() -> Grant {
+    Grant { access: None }
+}
+
+/// What anybody may do when `BRASA_AUTH=off`, which settings allow only in development on a loopback address.
 pub fn without_accounts() -> Grant {
-    Grant { filter: Filter::Everything }
+    Grant { access: None }
 }

@@ -39,7 +39,7 @@ pub async fn keep(context: Arc<Context>) {
 
 /// Makes the jobs that are missing and works on the first one. `looked`: when resources without a key were looked for.
 async fn step(context: &Context, looked: &mut Option<Instant>) -> Result<()> {
-    let grant = auth::without_accounts();
+    let grant = auth::of_server();
     if looked.is_none_or(|looked| looked.elapsed() > LOOK_FOR_UNINDEXED_EVERY) {
         index_unindexed(context, &grant).await?;
         *looked = Some(Instant::now());

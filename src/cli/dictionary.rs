@@ -59,7 +59,7 @@ pub async fn run(settings: &Settings, Command::Train(train): Command) -> Result<
 }
 
 async fn with_database(settings: &Settings, engine: &Engine, train: Train) -> Result<ExitCode> {
-    let grant = auth::without_accounts();
+    let grant = auth::of_server();
     let store = &engine.context.store;
     let samples = match train.from.is_empty() {
         true => store.dictionary_samples(&grant).await?,

@@ -4,6 +4,7 @@ use super::negotiate::{check_accept, check_content_type, check_form};
 use super::respond::{Form, answer, refusal};
 use super::told::Told;
 use super::{State, base, body};
+use crate::auth;
 use crate::error::{Error, Kind, Result};
 use crate::interaction::handle;
 use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
@@ -87,6 +88,7 @@ async fn answer_one(
         if_none_exist: header(HeaderName::from_static("if-none-exist"))?,
     };
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
+    let grant = auth::without_accounts();
     let body = body::read(state, request, payload).await?;
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
@@ -100,7 +102,7 @@ async fn answer_one(
     let context = Arc::clone(&state.context);
     let is_bundle = matches!(asked.interaction, Interaction::Bundle);
     let work = async move {
-        let answered = handle(&context, &asked).await;
+        let answered = handle(&context, &grant, &asked).await;
         drop((body, in_flight));
         answered
     };

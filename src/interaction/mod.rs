@@ -83,16 +83,20 @@ pub struct Limits {
 }
 
 /// Answers one request, whoever brought it.
-pub async fn handle(context: &Context, request: &Request) -> Result<Response> {
-    handle_with_receipt(context, request, None).await
+pub async fn handle(context: &Context, grant: &Grant, request: &Request) -> Result<Response> {
+    handle_with_receipt(context, grant, request, None).await
 }
 
 /// As [`handle`]; what a transaction writes commits together with the receipt under which `brasa load` will know it.
-pub async fn handle_with_receipt(context: &Context, request: &Request, receipt: Option<&str>) -> Result<Response> {
-    let grant = auth::without_accounts();
+pub async fn handle_with_receipt(
+    context: &Context,
+    grant: &Grant,
+    request: &Request,
+    receipt: Option<&str>,
+) -> Result<Response> {
     match &request.interaction {
-        Interaction::Bundle => bundle::answer(context, &grant, request, receipt).await,
-        _ => single(context, &grant, request, receipt).await,
+        Interaction::Bundle => bundle::answer(context, grant, request, receipt).await,
+        _ => single(context, grant, request, receipt).await,
     }
 }
 
@@ -103,7 +107,7 @@ pub async fn ping(context: &Context) -> Result<()> {
 
 /// Whether the piece with this receipt is stored already.
 pub async fn has_receipt(context: &Context, receipt: &str) -> Result<bool> {
-    let grant = auth::without_accounts();
+    let grant = auth::of_server();
     context.store.reader(&grant).has_receipt(receipt).await
 }
 
@@ -134,7 +138,7 @@ async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Op
         }
         Interaction::Delete(resource_type, id) => delete::answer(context, grant, request, *resource_type, id).await,
         Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,
-        Interaction::ReindexStatus => reindex::status(context, request).await,
+        Interaction::ReindexStatus => reindex::status(context, grant, request).await,
         Interaction::Bundle => Err(Error::invalid("A Bundle cannot be an entry's request.")),
     }
 }

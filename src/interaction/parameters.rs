@@ -144,7 +144,7 @@ impl Parameters {
     /// Looks what has changed, and tells the others. A step that may be repeated at any time.
     pub async fn sync(&self, store: &Store) -> Result<()> {
         let mut looking = self.looking.lock().await;
-        let grant = auth::without_accounts();
+        let grant = auth::of_server();
         // What was noted in the first round is known since before the second.
         for _ in 0..2 {
             let looked = self.look(store, &grant, &mut looking).await;

@@ -6,7 +6,7 @@ use super::parameters::{Custom, Known};
 use super::request::{COMMON_PARAMETERS, Request};
 use super::response::Response;
 use super::route::Level;
-use crate::auth::Grant;
+use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
@@ -47,10 +47,11 @@ impl Indexer for Indexing<'_> {
 
 /// Starts a job and says where to ask for it; one resource is indexed at once.
 pub async fn start(context: &Context, grant: &Grant, request: &Request, level: &Level) -> Result<Response> {
+    grant.demand_administration()?;
     request.refuse_unknown(COMMON_PARAMETERS)?;
     refuse_parameters(context, request)?;
     let (scope, types) = match level {
-        Level::Instance(resource_type, id) => return one(context, grant, *resource_type, id).await,
+        Level::Instance(resource_type, id) => return one(context, *resource_type, id).await,
         Level::Type(resource_type) => (resource_type.to_string(), vec![*resource_type]),
         Level::System => ("everything".to_owned(), ResourceType::all().collect()),
     };
@@ -74,7 +75,9 @@ fn refuse_parameters(context: &Context, request: &Request) -> Result<()> {
     }
 }
 
-async fn one(context: &Context, grant: &Grant, resource_type: ResourceType, id: &Id) -> Result<Response> {
+/// What an administrator may not read may be indexed all the same: nothing of it is answered.
+async fn one(context: &Context, resource_type: ResourceType, id: &Id) -> Result<Response> {
+    let grant = &auth::of_server();
     let current = context.store.reader(grant).current(resource_type, id).await?;
     let current = current.ok_or_else(|| Error::not_found(format!("{resource_type}/{id} does not exist.")))?;
     if current.body.is_none() {
@@ -93,7 +96,8 @@ async fn one(context: &Context, grant: &Grant, resource_type: ResourceType, id: 
 
 /// How far a job is: 202 until it has ended, then 200. Without a job's number, the newest jobs and how far the custom
 /// search parameters are.
-pub async fn status(context: &Context, request: &Request) -> Result<Response> {
+pub async fn status(context: &Context, grant: &Grant, request: &Request) -> Result<Response> {
+    grant.demand_administration()?;
     request.refuse_unknown(&[COMMON_PARAMETERS, &["job"]].concat())?;
     let Some(number) = request.parameter("job")? else { return list(context).await };
     let number: i64 = number.parse().map_err(|_| Error::invalid("A job has a number.").at("job"))?;

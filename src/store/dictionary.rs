@@ -3,7 +3,7 @@
 use super::Store;
 use super::body::NUMBER_MAX;
 use super::sqlstate::{Failure, Phase};
-use crate::auth::{Filter, Grant};
+use crate::auth::Grant;
 use crate::error::{Error, Result};
 
 /// At most this many bodies are looked at when a dictionary is trained (rows).
@@ -38,7 +38,7 @@ impl Store {
 
     /// Stored bodies to train on, as JSON: those that the database finds first.
     pub async fn dictionary_samples(&self, grant: &Grant) -> Result<Vec<Vec<u8>>> {
-        let Filter::Everything = grant.filter();
+        grant.demand_everything()?;
         let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
         let rows = connection
             .within(Phase::Statement, async {
@@ -58,7 +58,7 @@ impl Store {
 
     /// Stores a trained dictionary under the next number and writes with it from now on.
     pub async fn add_dictionary(&self, grant: &Grant, bytes: &[u8]) -> Result<u8> {
-        let Filter::Everything = grant.filter();
+        grant.demand_everything()?;
         let connection = self.nodes.coordinator().connect().await.map_err(Failure::into_error)?;
         let row = connection
             .within(Phase::Statement, async {

@@ -2,7 +2,6 @@
 
 use super::read::Reader;
 use super::statement::FIND_IDENTIFIER;
-use crate::auth::Filter;
 use crate::error::Result;
 use crate::fhir::definitions::{ResourceType, in_patient_compartment};
 use crate::fhir::id::Id;
@@ -55,7 +54,6 @@ impl Reader<'_> {
         value: &str,
         count_max: i64,
     ) -> Result<Vec<Id>> {
-        let Filter::Everything = self.filter();
         let key = key(resource_type, value);
         let system_hash = system.map(|system| digest(&[system.as_bytes()]));
         let rows = self.query(&key, FIND_IDENTIFIER, &[&key, &system_hash, &count_max]).await?;

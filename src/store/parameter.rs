@@ -8,7 +8,7 @@ use super::statement::{
     DOUBT_PARAMETERS, ENTER_SERVER, FORGET_PARAMETER, LEAVE_SERVER, NOTE_PARAMETER, PARAMETER_BODIES, PARAMETER_COPIES,
     PARAMETER_STATES, PARAMETER_VERSIONS, REPORT_SERVER, SERVERS_BEHIND, Statement,
 };
-use crate::auth::{Filter, Grant};
+use crate::auth::Grant;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
@@ -66,7 +66,7 @@ impl Store {
 
     /// The ids and bodies of all SearchParameter resources.
     pub async fn parameter_bodies(&self, grant: &Grant) -> Result<Vec<(Id, Vec<u8>)>> {
-        let Filter::Everything = grant.filter();
+        grant.demand_everything()?;
         let parameters: Parameters = &[&ResourceType::SEARCH_PARAMETER.as_str(), &RESOURCES_MAX];
         let rows = self.on_all_shards(PARAMETER_BODIES, parameters).await?;
         let mut found = Vec::with_capacity(rows.len());

@@ -8,7 +8,7 @@ use super::sqlstate::{Failure, Phase};
 use super::statement::{
     COUNT_FOR_INDEX, COUNT_UNINDEXED, LIST_FOR_INDEX, LIST_UNINDEXED, LOCK_FOR_INDEX, SET_INDEX, Statement,
 };
-use crate::auth::{Filter, Grant};
+use crate::auth::Grant;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id};
@@ -68,7 +68,7 @@ impl Store {
         after: Option<&Listed>,
         count: i64,
     ) -> Result<Vec<Listed>> {
-        let Filter::Everything = grant.filter();
+        grant.demand_everything()?;
         let time = after.map_or(DateTime::UNIX_EPOCH, |after| after.last_updated);
         let (compartment, id) = after.map_or(("", ""), |after| (after.compartment.as_str(), after.id.as_str()));
         let parameters: Parameters = &[&resource_type.as_str(), &time, &compartment, &id, &count];
@@ -77,7 +77,7 @@ impl Store {
 
     /// Resources that were stored before there was an index.
     pub async fn list_unindexed(&self, grant: &Grant, count: i64) -> Result<Vec<Listed>> {
-        let Filter::Everything = grant.filter();
+        grant.demand_everything()?;
         listed(&self.on_all_shards(LIST_UNINDEXED, &[&count]).await?)
     }
 
@@ -92,7 +92,7 @@ impl Store {
     /// Writes the index rows of these resources again, from their current versions. A resource that was moved or removed
     /// meanwhile is left out: who moved it wrote its rows. How many could not be read; they are not in the index then.
     pub async fn reindex(&self, grant: &Grant, resources: &[Listed], indexer: &dyn Indexer) -> Result<usize> {
-        let Filter::Everything = grant.filter();
+        grant.demand_everything()?;
         let mut by_shard: BTreeMap<i64, Vec<&Listed>> = BTreeMap::new();
         for one in resources {
             by_shard.entry(self.nodes.shard_of(one.compartment.as_str())).or_default().push(one);

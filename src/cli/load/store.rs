@@ -3,6 +3,7 @@
 use super::cut::{Content, Line, Piece};
 use super::reject::{Position, Reject};
 use super::report::Tally;
+use crate::auth;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::bundle::Entry;
 use crate::fhir::json::{Json, Object, parse};
@@ -218,7 +219,7 @@ impl Loader {
             return Ok(Answer::Already);
         }
         attempts.in_doubt = false;
-        match handle_with_receipt(&self.context, request, Some(key)).await {
+        match handle_with_receipt(&self.context, &auth::of_server(), request, Some(key)).await {
             Ok(response) => Ok(Answer::Stored(response)),
             // The receipt commits with the resources, so it tells; unless it was there before.
             Err(error) if error.kind == Kind::UnknownOutcome && !had_receipt => {
