@@ -42,7 +42,7 @@ pub async fn answer(
     let more = versions.len() > page;
     versions.truncate(page);
     let total = match scope {
-        HistoryScope::Instance(resource_type, id) => Some(reader.count_versions(*resource_type, id, &window).await?),
+        HistoryScope::Instance(resource_type, id) => reader.count_versions(*resource_type, id, &window).await?,
         HistoryScope::Type(_) | HistoryScope::System => None,
     };
     let next = versions.last().filter(|_| more).map(HistoryKey::of);

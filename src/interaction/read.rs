@@ -5,12 +5,12 @@ use super::response::Response;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Id, VersionId};
-use crate::store::{Reader, Stored};
+use crate::store::{Reader, Stored, missing};
 
 pub async fn current(reader: Reader<'_>, request: &Request, resource_type: ResourceType, id: &Id) -> Result<Response> {
     request.refuse_unknown(COMMON_PARAMETERS)?;
     let found = reader.current(resource_type, id).await?;
-    let stored = found.ok_or_else(|| Error::not_found(format!("There is no {resource_type} with this id.")))?;
+    let stored = found.ok_or_else(|| missing(resource_type))?;
     respond(request, stored)
 }
 

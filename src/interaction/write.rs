@@ -5,6 +5,7 @@ use super::request::{Precondition, Request, Return};
 use super::response::{Response, location};
 use super::{Context, body_resource};
 use crate::auth::Grant;
+use crate::auth::policy::Permission;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
@@ -15,7 +16,7 @@ use crate::fhir::resource::Resource;
 use crate::search::custom;
 use crate::search::entry::Entries;
 use crate::search::registry::CustomDefinition;
-use crate::store::{Identifier, Locked, NewVersion, Previous, Reader, Scope, Stored, Write, WriteFailure};
+use crate::store::{Identifier, NewVersion, Previous, Reader, Scope, Standing, Stored, Write, WriteFailure, missing};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 use std::sync::Mutex;
@@ -30,6 +31,7 @@ const PAUSE_MS_MAX: u64 = 100;
 /// Versions built before other requests get their turn on this thread; one takes some ten microseconds.
 pub const BUILDS_BETWEEN_YIELDS: usize = 64;
 
+/// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
     /// A new resource under an id that the server made.
@@ -39,6 +41,17 @@ pub enum Intent {
     /// The next version, made from the current one, which must be there.
     Patch,
     Delete,
+}
+
+impl Intent {
+    /// What it takes to change what stands there.
+    fn permission(self) -> Permission {
+        match self {
+            Intent::Create => Permission::Create,
+            Intent::Put | Intent::Patch => Permission::Update,
+            Intent::Delete => Permission::Delete,
+        }
+    }
 }
 
 /// What is to happen to one resource. The resource itself is handed over when its version is built: a Bundle of many
@@ -189,6 +202,13 @@ pub async fn apply(context: &Context, grant: &Grant, work: &Work<'_>) -> Result<
                 return Ok(written);
             }
             Err(WriteFailure::Refused(error)) => return Err(error),
+            Err(WriteFailure::RefusedAt(resource_type, id, error)) => {
+                let is_meant = |change: &&Change| change.resource_type == resource_type && change.id == id;
+                return Err(match work.changes.iter().find(is_meant) {
+                    Some(change) => change.at(error),
+                    None => error,
+                });
+            }
             Err(WriteFailure::Raced(error)) if attempt >= ATTEMPTS_MAX => return Err(error),
             Err(WriteFailure::Raced(_)) => {
                 let jitter_ms = rand::random_range(0..(10 * u64::from(attempt)).min(PAUSE_MS_MAX));
@@ -213,10 +233,10 @@ async fn attempt_once(
     let to_lock: Vec<usize> =
         (0..).zip(work.changes).filter(|(_, change)| change.intent != Intent::Create).map(|(n, _)| n).collect();
     let mut transaction = context.store.transaction(grant, scope(work.changes)).await?;
-    let keys: Vec<(ResourceType, Id)> = to_lock
+    let keys: Vec<(ResourceType, Id, Permission)> = to_lock
         .iter()
         .filter_map(|&position| work.changes.get(position))
-        .map(|change| (change.resource_type, change.id.clone()))
+        .map(|change| (change.resource_type, change.id.clone(), change.intent.permission()))
         .collect();
     let locked = transaction.lock(&keys).await?;
     let built = builder.build_all(&to_lock, locked).await.and_then(|()| builder.check_parameters());
@@ -268,20 +288,24 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// `locked`: what was found for the changes at the positions `to_lock`.
-    async fn build_all(&mut self, to_lock: &[usize], locked: Vec<Option<Locked>>) -> Result<()> {
+    async fn build_all(&mut self, to_lock: &[usize], locked: Vec<Standing>) -> Result<()> {
         let mut found = to_lock.iter().zip(locked).peekable();
         for (position, change) in self.work.changes.iter().enumerate() {
             if position % BUILDS_BETWEEN_YIELDS == BUILDS_BETWEEN_YIELDS - 1 {
                 tokio::task::yield_now().await;
             }
-            let current = found.next_if(|(at, _)| **at == position).and_then(|(_, current)| current);
+            let current = found.next_if(|(at, _)| **at == position).map_or(Standing::Absent, |(_, current)| current);
             self.build(position, change, current).map_err(|error| change.at(error))?;
         }
         Ok(())
     }
 
-    fn build(&mut self, position: usize, change: &Change, current: Option<Locked>) -> Result<()> {
-        let (current, key) = current.map_or((None, None), |Locked { stored, key }| (Some(stored), key));
+    fn build(&mut self, position: usize, change: &Change, current: Standing) -> Result<()> {
+        let (current, key) = match current {
+            Standing::Absent => (None, None),
+            Standing::Current(locked) => (Some(locked.stored), locked.key),
+            Standing::Hidden => return Err(missing(change.resource_type)),
+        };
         if change.intent == Intent::Patch {
             // Before the precondition: what is not there is missed whatever version the client names (RFC 9110, 13.2.1).
             must_stand(change.resource_type, current.as_ref())?;
@@ -370,7 +394,8 @@ impl Builder<'_> {
             }
         };
         let Stored { compartment, version_id, .. } = current;
-        Ok((Previous { compartment, version_id, members, identifiers, key, entries }, standing))
+        let stands = standing.is_some();
+        Ok((Previous { compartment, version_id, stands, members, identifiers, key, entries }, standing))
     }
 }
 
@@ -435,7 +460,7 @@ fn identifiers(resource: &Resource) -> Vec<Identifier> {
 /// Refuses a change to what is not there: a patch does not create.
 fn must_stand(resource_type: ResourceType, current: Option<&Stored>) -> Result<()> {
     match current {
-        None => Err(Error::not_found(format!("There is no {resource_type} with this id."))),
+        None => Err(missing(resource_type)),
         Some(Stored { body: None, .. }) => {
             let message = format!("This {resource_type} was deleted. An update under its id brings it back.");
             Err(Error::new(Kind::Gone, message))

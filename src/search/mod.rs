@@ -9,6 +9,7 @@ pub mod entry;
 pub mod evaluate;
 pub mod extract;
 pub mod filter;
+pub mod form;
 pub mod full_text;
 pub mod guard;
 pub mod hash;

@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::body::EncodedBody;
+use super::guard::{self, Standing};
 use super::identifier::Identifier;
 use super::node::Connection;
 use super::operation::{Frame, PIPELINE_LENGTH, can_commit_at_once, operations, run};
@@ -9,6 +10,7 @@ use super::read::{Reader, Stored};
 use super::sqlstate::{Failure, Phase};
 use super::statement::LOCK_CURRENT;
 use crate::auth::Grant;
+use crate::auth::policy::Permission;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
@@ -48,6 +50,8 @@ pub struct NewVersion {
 pub struct Previous {
     pub compartment: Compartment,
     pub version_id: VersionId,
+    /// Whether it is a version, and no deletion.
+    pub stands: bool,
     pub members: Vec<Id>,
     pub identifiers: Vec<Identifier>,
     /// `None`: a row from before the index.
@@ -77,6 +81,8 @@ pub enum WriteFailure {
     /// Another writer was faster: look at the current versions again and repeat the whole transaction.
     Raced(Error),
     Refused(Error),
+    /// As `Refused`, for what is written to this resource.
+    RefusedAt(ResourceType, Id, Error),
 }
 
 impl From<Failure> for WriteFailure {
@@ -127,13 +133,14 @@ impl<'a> Transaction<'a> {
         Reader::inside(self.store, self.grant, &self.connection)
     }
 
-    /// Locks the current versions of these resources until the end and returns them; `None` for one that never existed.
+    /// Locks the current versions of these resources until the end and returns them, as the grant shows them to who will
+    /// change them so.
     /// Locks are taken in the order of the keys, so that two transactions seldom wait for each other; where they do,
     /// the database ends one of them and it is repeated.
     pub async fn lock(
         &mut self,
-        keys: &[(ResourceType, Id)],
-    ) -> std::result::Result<Vec<Option<Locked>>, WriteFailure> {
+        keys: &[(ResourceType, Id, Permission)],
+    ) -> std::result::Result<Vec<Standing>, WriteFailure> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
@@ -142,11 +149,11 @@ impl<'a> Transaction<'a> {
         let this = &*self;
         let mut order: Vec<usize> = (0..keys.len()).collect();
         order.sort_by_key(|&position| keys.get(position));
-        let mut locked = vec![None; keys.len()];
+        let mut locked = vec![Standing::Absent; keys.len()];
         for (number, chunk) in order.chunks(PIPELINE_LENGTH).enumerate() {
             let mut answers = Vec::with_capacity(chunk.len());
-            for (resource_type, id) in chunk.iter().filter_map(|&position| keys.get(position)) {
-                answers.push(this.lock_one(*resource_type, id));
+            for (resource_type, id, permission) in chunk.iter().filter_map(|&position| keys.get(position)) {
+                answers.push(this.lock_one(*resource_type, id, *permission));
             }
             // BEGIN goes out with the first locks, in front of them: one round trip less.
             let first = begin && number == 0;
@@ -165,15 +172,18 @@ impl<'a> Transaction<'a> {
         &self,
         resource_type: ResourceType,
         id: &Id,
-    ) -> std::result::Result<Option<Locked>, WriteFailure> {
+        permission: Permission,
+    ) -> std::result::Result<Standing, WriteFailure> {
         let place = Place::of(resource_type, id);
-        if let Some(found) = self.lock_at(resource_type, id, place.compartment()).await? {
-            return Ok(Some(found));
-        }
-        match self.reader().home_beyond(&place, resource_type, id).await? {
-            Some(home) => self.lock_at(resource_type, id, &home).await,
-            None => Ok(None),
-        }
+        let found = match self.lock_at(resource_type, id, place.compartment()).await? {
+            Some(found) => Some(found),
+            None => match self.reader().home_beyond(&place, resource_type, id).await? {
+                Some(home) => self.lock_at(resource_type, id, &home).await?,
+                None => None,
+            },
+        };
+        let refused = |error| WriteFailure::RefusedAt(resource_type, id.clone(), error);
+        guard::standing(&self.reader(), permission, resource_type, found).await.map_err(refused)
     }
 
     async fn lock_at(
@@ -207,6 +217,7 @@ impl<'a> Transaction<'a> {
 
     /// Stages the writes without committing them, for reads that must see them; `commit_changes` with nothing ends it.
     pub async fn stage(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<(), WriteFailure> {
+        guard::check_writes(&self.reader(), self.grant, writes).await?;
         self.send(writes, receipt).await?;
         self.witness = writes.first().map(|write| write.version.clone());
         Ok(())
@@ -231,6 +242,10 @@ impl<'a> Transaction<'a> {
         writes: &[Write],
         receipt: Option<&str>,
     ) -> std::result::Result<(), WriteFailure> {
+        if let Err(refusal) = guard::check_writes(&self.reader(), self.grant, writes).await {
+            self.roll_back().await;
+            return Err(refusal);
+        }
         let outcome = match writes.len() {
             ..=WRITES_AT_ONCE => self.commit_few(writes, receipt).await,
             _ => match self.send(writes, receipt).await {
@@ -295,7 +310,7 @@ impl<'a> Transaction<'a> {
 
 /// Whether exactly this version can be read now. All writes of a transaction commit together, so one stands for all.
 async fn is_stored(store: &Store, grant: &Grant, version: &NewVersion) -> bool {
-    let found = store.reader(grant).version(version.resource_type, &version.id, version.version_id).await;
+    let found = store.reader(grant).any_version(version.resource_type, &version.id, version.version_id).await;
     let Ok(Some(found)) = found else { return false };
     let ours = match &version.body {
         Some(body) => store.decode(&body.0).await.ok(),

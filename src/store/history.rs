@@ -1,10 +1,13 @@
 //! Reading histories: of one resource, of a type, of the system; newest first, page by key.
 
+use super::guard::forbidden;
 use super::read::{Reader, Stored};
 use super::statement::{
     COUNT_VERSIONS, HISTORY_OF_INSTANCE, HISTORY_OF_SYSTEM_CURRENT, HISTORY_OF_SYSTEM_SUPERSEDED,
     HISTORY_OF_TYPE_CURRENT, HISTORY_OF_TYPE_SUPERSEDED, Statement,
 };
+use crate::auth::policy::Permission;
+use crate::auth::sight::Sight;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place};
@@ -89,27 +92,76 @@ impl Reader<'_> {
     ) -> Result<Vec<Stored>> {
         match scope {
             HistoryScope::Instance(resource_type, id) => {
-                self.history_of_instance(*resource_type, id, window, key.map_or(i64::MAX, |key| key.version_id)).await
+                let before = key.map_or(i64::MAX, |key| key.version_id);
+                if self.sees_all(Permission::Read, *resource_type)? {
+                    return self.history_of_instance(*resource_type, id, window, before).await;
+                }
+                match self.current(*resource_type, id).await? {
+                    Some(_) => self.visible_history(*resource_type, id, window, before).await,
+                    None => Ok(Vec::new()),
+                }
             }
+            // Of many resources there is a history only where all of the type may be seen: whom an old version or a
+            // deletion was about, no index knows.
             HistoryScope::Type(resource_type) => {
+                if !self.sees_all(Permission::Search, *resource_type)? {
+                    return Err(forbidden(Permission::Search, *resource_type));
+                }
                 let statements = [HISTORY_OF_TYPE_CURRENT, HISTORY_OF_TYPE_SUPERSEDED];
-                self.history_of_many(statements, Some(*resource_type), window, key).await
+                self.history_of_many(statements, &resource_type.as_str(), window, key).await
             }
             HistoryScope::System => {
+                let is_seen = |of: &ResourceType| self.grant.sight(Permission::Search, *of) == Sight::All;
+                let types: Vec<&str> = ResourceType::all().filter(is_seen).map(ResourceType::as_str).collect();
+                if types.is_empty() {
+                    return Err(Error::forbidden("This account may not see the history of the system."));
+                }
+                let types = (types.len() < ResourceType::all().count()).then_some(types);
                 let statements = [HISTORY_OF_SYSTEM_CURRENT, HISTORY_OF_SYSTEM_SUPERSEDED];
-                self.history_of_many(statements, None, window, key).await
+                self.history_of_many(statements, &types, window, key).await
             }
         }
     }
 
-    /// How many versions the window of one resource's history holds in all.
-    pub async fn count_versions(&self, resource_type: ResourceType, id: &Id, window: &HistoryWindow) -> Result<i64> {
+    /// How many versions the window of one resource's history holds in all; `None`: some of them may not be seen.
+    pub async fn count_versions(
+        &self,
+        resource_type: ResourceType,
+        id: &Id,
+        window: &HistoryWindow,
+    ) -> Result<Option<i64>> {
+        if !self.sees_all(Permission::Read, resource_type)? {
+            return Ok(None);
+        }
         let home = self.home_of(resource_type, id).await?;
         let (since, start, end) = (window.since(), window.start(), window.end());
         let parameters: [&(dyn ToSql + Sync); 6] =
             [&home.as_str(), &resource_type.as_str(), &id.as_str(), &since, &start, &end];
         let rows = self.query(home.as_str(), COUNT_VERSIONS, &parameters).await?;
-        Ok(rows.first().map_or(0, |row| row.get(0)))
+        Ok(Some(rows.first().map_or(0, |row| row.get(0))))
+    }
+
+    /// As [`Reader::history_of_instance`], without the versions that may not be seen.
+    async fn visible_history(
+        &self,
+        resource_type: ResourceType,
+        id: &Id,
+        window: &HistoryWindow,
+        mut before_version: i64,
+    ) -> Result<Vec<Stored>> {
+        let wanted = usize::try_from(window.count).unwrap_or(usize::MAX);
+        let mut seen = Vec::new();
+        loop {
+            let versions = self.history_of_instance(resource_type, id, window, before_version).await?;
+            let is_last = versions.len() < wanted;
+            let Some(oldest) = versions.last() else { return Ok(seen) };
+            before_version = oldest.version_id.0;
+            seen.extend(self.retain_visible(Permission::Read, versions).await?);
+            if is_last || seen.len() >= wanted {
+                seen.truncate(wanted);
+                return Ok(seen);
+            }
+        }
     }
 
     async fn history_of_instance(
@@ -142,19 +194,14 @@ impl Reader<'_> {
     async fn history_of_many(
         &self,
         statements: [Statement; 2],
-        resource_type: Option<ResourceType>,
+        types: &(dyn ToSql + Sync),
         window: &HistoryWindow,
         key: Option<&HistoryKey>,
     ) -> Result<Vec<Stored>> {
         let key = key.cloned().unwrap_or_else(HistoryKey::start);
         let (since, start, end, count) = (window.since(), window.start(), window.end(), i64::from(window.count));
-        let type_name = resource_type.map(ResourceType::as_str);
-        let mut parameters: Vec<&(dyn ToSql + Sync)> =
-            vec![&since, &end, &start, &key.last_updated, &key.resource_type, &key.id, &key.version_id];
-        if let Some(type_name) = &type_name {
-            parameters.push(type_name);
-        }
-        parameters.push(&count);
+        let parameters: [&(dyn ToSql + Sync); 9] =
+            [&since, &end, &start, &key.last_updated, &key.resource_type, &key.id, &key.version_id, types, &count];
         let mut rows: Vec<Row> = Vec::new();
         for statement in statements {
             rows.extend(self.query_all(statement, &parameters).await?);

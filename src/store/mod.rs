@@ -6,6 +6,7 @@ mod criterion;
 mod database;
 mod dictionary;
 pub mod embedded;
+mod guard;
 mod history;
 mod identifier;
 mod index;
@@ -27,6 +28,7 @@ pub use commit::{Locked, NewVersion, Previous, Scope, Transaction, Write, WriteF
 pub use criterion::CriterionLock;
 pub use database::Database;
 pub use dictionary::{SAMPLES_MAX, is_sample};
+pub use guard::{Standing, missing};
 pub use history::{HistoryKey, HistoryScope, HistoryWindow};
 pub use identifier::Identifier;
 pub use parameter::{ParameterState, TypeVersions};
@@ -38,6 +40,7 @@ use crate::auth::Grant;
 use crate::config::{BodyCodec, Engine, Settings};
 use crate::error::{Error, Result};
 use body::{Codec, EncodedBody};
+use guard::Rights;
 use node::{COORDINATOR_REST, Node, NodeSettings};
 use placement::Nodes;
 use search::Frequencies;
@@ -56,6 +59,7 @@ pub struct Store {
     codec: Codec,
     on_citus: bool,
     frequencies: Frequencies,
+    rights: Rights,
     transaction_deadline: Duration,
     /// The key of paging tokens, the same on every server of this database.
     pub paging_secret: [u8; 32],
@@ -84,7 +88,8 @@ impl Store {
         let codec = Codec::new(settings.body_codec == BodyCodec::Zstd);
         let transaction_deadline = settings.transaction_deadline;
         let frequencies = Frequencies::default();
-        let store = Store { nodes, locks, codec, on_citus, frequencies, transaction_deadline, paging_secret };
+        let rights = Rights::new(settings.base_url.as_ref().map(|base| base.as_str().to_owned()));
+        let store = Store { nodes, locks, codec, on_citus, frequencies, rights, transaction_deadline, paging_secret };
         store.load_dictionaries().await?;
         if on_citus {
             store.nodes.reload().await?;

@@ -7,6 +7,7 @@ use super::search::{Step, Trace};
 use super::sqlstate::Failure;
 use super::statement::{FIND_HOME, FIND_RECEIPT, READ_CURRENT, READ_VERSION, Statement};
 use crate::auth::Grant;
+use crate::auth::policy::Permission;
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
@@ -31,7 +32,7 @@ pub struct Stored {
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub(super) store: &'a Store,
-    grant: &'a Grant,
+    pub(super) grant: &'a Grant,
     inside: Option<&'a Connection>,
     trace: Option<&'a Trace>,
 }
@@ -51,8 +52,32 @@ impl<'a> Reader<'a> {
         Reader { trace: Some(trace), ..self }
     }
 
-    /// The current version, which may be a deletion. `None`: never existed.
+    /// The current version, which may be a deletion. `None`: never existed, or may not be seen.
     pub async fn current(&self, resource_type: ResourceType, id: &Id) -> Result<Option<Stored>> {
+        let all = self.sees_all(Permission::Read, resource_type)?;
+        let found = self.any_current(resource_type, id).await?;
+        if all { Ok(found) } else { self.seen(found).await }
+    }
+
+    /// One version, current or superseded. It is seen by whom may see it and what the resource is now.
+    pub async fn version(&self, resource_type: ResourceType, id: &Id, version: VersionId) -> Result<Option<Stored>> {
+        if self.sees_all(Permission::Read, resource_type)? {
+            return self.any_version(resource_type, id, version).await;
+        }
+        // Both are read before anything is answered: what is not there takes as long as what may not be seen.
+        let found = self.any_version(resource_type, id, version).await?;
+        match self.current(resource_type, id).await? {
+            Some(_) => self.seen(found).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn seen(&self, found: Option<Stored>) -> Result<Option<Stored>> {
+        Ok(self.retain_visible(Permission::Read, found.into_iter().collect()).await?.pop())
+    }
+
+    /// The current version, whoever may see it.
+    async fn any_current(&self, resource_type: ResourceType, id: &Id) -> Result<Option<Stored>> {
         let place = Place::of(resource_type, id);
         match self.current_at(resource_type, id, place.compartment()).await? {
             Some(found) => Ok(Some(found)),
@@ -63,8 +88,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One version, current or superseded.
-    pub async fn version(&self, resource_type: ResourceType, id: &Id, version: VersionId) -> Result<Option<Stored>> {
+    /// One version, whoever may see it.
+    pub(super) async fn any_version(
+        &self,
+        resource_type: ResourceType,
+        id: &Id,
+        version: VersionId,
+    ) -> Result<Option<Stored>> {
         let place = Place::of(resource_type, id);
         match self.version_at(resource_type, id, version, place.compartment()).await? {
             Some(found) => Ok(Some(found)),

@@ -119,7 +119,9 @@ impl Following<'_> {
             return Err(Error::new(Kind::TooCostly, message).at("_revinclude"));
         }
         let count_max = self.context.limits.included_max.saturating_sub(so_far);
-        let of = |tokens, record| Referrers { tokens, record, count_max };
+        let named: Option<Vec<ResourceType>> = includes.iter().map(|include| include.source).collect();
+        let types = named.unwrap_or_else(|| ResourceType::all().collect());
+        let of = |tokens, record| Referrers { tokens, types: &types, record, count_max };
         let (inside, anywhere) = (of(inside, self.record), of(anywhere, None));
         let (mut found, further) =
             futures_util::future::try_join(self.reader.referrers(&inside), self.reader.referrers(&anywhere)).await?;

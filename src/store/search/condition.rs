@@ -354,11 +354,11 @@ fn push_has(sql: &mut Sql, has: &Has, anchor: Anchor<'_>) -> Result<()> {
             sql.push(link.alias).push(".token = ").bind(token);
             push_system(sql, system, link.alias);
             sql.push(" AND ");
-            push_some(sql, "search_token b", anchor.form);
-            sql.push("b.compartment = ");
+            push_some(sql, "search_token m", anchor.form);
+            sql.push("m.compartment = ");
             anchor.push_compartment(sql);
-            sql.push(" AND b.key = ").push(link.alias).push(".key AND b.date = ").push(link.alias).push(".date AND ");
-            push_links(sql, "b");
+            sql.push(" AND m.key = ").push(link.alias).push(".key AND m.date = ").push(link.alias).push(".date AND ");
+            push_links(sql, "m");
             push_end(sql, anchor.form);
         }
         None => push_links(sql, link.alias),

@@ -1,11 +1,14 @@
 //! Resources that go along with a page: those that it refers to, and those that refer to it. One statement for each.
 
+use super::condition::{Anchor, Form, Table, push_clause};
 use super::sql::Sql;
 use super::statement::{push_compartments, push_pack};
 use super::unpack;
+use crate::auth::policy::Permission;
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place};
+use crate::search::clause::Clause;
 use crate::store::read::{Reader, Stored};
 use crate::store::statement::FIND_MEMBER_HOMES;
 use std::collections::HashSet;
@@ -15,6 +18,8 @@ use std::collections::HashSet;
 pub struct Referrers<'a> {
     /// What their references are entered as: a branch's hash XOR the resource's `self`.
     pub tokens: Vec<i64>,
+    /// Of which types they may be.
+    pub types: &'a [ResourceType],
     /// They are all in this patient's record, or belong to the patient as well as to others.
     pub record: Option<&'a Compartment>,
     pub count_max: usize,
@@ -45,7 +50,7 @@ impl Reader<'_> {
         if !lost.is_empty() {
             found.extend(self.at(self.homes(&lost).await?).await?);
         }
-        Ok(found)
+        self.retain_visible(Permission::Search, found).await
     }
 
     async fn homes(&self, lost: &[&(ResourceType, Id)]) -> Result<Vec<(String, ResourceType, Id)>> {
@@ -96,22 +101,31 @@ impl Reader<'_> {
         if referrers.tokens.is_empty() {
             return Ok(Vec::new());
         }
-        let Some(record) = referrers.record else { return self.referrers_in(referrers, &[]).await };
+        let visible = self.visible(Permission::Search, referrers.types).await?.of_any(referrers.types);
+        if visible.is_never() {
+            return Ok(Vec::new());
+        }
+        let Some(record) = referrers.record else { return self.referrers_in(referrers, &visible, &[]).await };
         let home = record.as_str();
         let types: Vec<&str> = Vec::new();
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&home, &types];
         let members = self.query(home, FIND_MEMBER_HOMES, &parameters);
         let own = [home.to_owned()];
-        let (found, members) = futures_util::future::join(self.referrers_in(referrers, &own), members).await;
+        let (found, members) = futures_util::future::join(self.referrers_in(referrers, &visible, &own), members).await;
         let members: Vec<String> = members?.iter().map(|row| row.get("home")).collect();
         let mut found = found?;
         if !members.is_empty() {
-            found.extend(self.referrers_in(referrers, &members).await?);
+            found.extend(self.referrers_in(referrers, &visible, &members).await?);
         }
         Ok(found)
     }
 
-    async fn referrers_in(&self, referrers: &Referrers<'_>, compartments: &[String]) -> Result<Vec<Stored>> {
+    async fn referrers_in(
+        &self,
+        referrers: &Referrers<'_>,
+        visible: &Clause,
+        compartments: &[String],
+    ) -> Result<Vec<Stored>> {
         let count = i64::try_from(referrers.count_max).unwrap_or(i64::MAX).saturating_add(1);
         let mut sql = Sql::new("SELECT b.compartment, ");
         push_pack(&mut sql);
@@ -127,6 +141,11 @@ impl Reader<'_> {
         if !compartments.is_empty() {
             // Said of each table, for Citus to know that one shard has it all.
             push_compartments(&mut sql, compartments, "b");
+        }
+        if !visible.is_always() {
+            sql.push(" AND ");
+            let anchor = Anchor { alias: "b", table: Table::Resource, form: Form::Fenced, level: 0, home: alone };
+            push_clause(&mut sql, visible, anchor)?;
         }
         sql.push(" LIMIT ").bind(count);
         self.unpack_all("what refers", alone, &sql).await

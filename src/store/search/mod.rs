@@ -6,6 +6,7 @@ mod condition;
 mod driver;
 mod entries;
 mod frequency;
+mod guarded;
 mod include;
 mod linked;
 mod order;

@@ -58,12 +58,16 @@ pub(super) struct Run<'r> {
 impl Reader<'_> {
     /// One page of a search.
     pub async fn search(&self, search: &Search<'_>) -> Result<Found> {
+        let guarded = self.guarded(search).await?;
+        let search = &guarded.search(search);
         // On the heap: searches are made from deep inside others, of ValueSets that name ValueSets.
         Box::pin(Run::of(*self).page(search)).await
     }
 
     /// How many resources match in all.
     pub async fn count(&self, search: &Search<'_>) -> Result<Count> {
+        let guarded = self.guarded(search).await?;
+        let search = &guarded.search(search);
         let mut run = Run::of(*self);
         let matches = run.count(search, statement::count).await?;
         Ok(Count { matches, within_records: run.within_records })
@@ -71,6 +75,8 @@ impl Reader<'_> {
 
     /// About how many resources match: few are counted, of many a part that stands for the whole.
     pub async fn estimate(&self, search: &Search<'_>) -> Result<Count> {
+        let guarded = self.guarded(search).await?;
+        let search = &guarded.search(search);
         let mut run = Run::of(*self);
         let mut matches = run.count(search, |planned| statement::count_up_to(planned, COUNTED_MAX)).await?;
         if matches >= COUNTED_MAX {
@@ -82,7 +88,7 @@ impl Reader<'_> {
 }
 
 impl<'r> Run<'r> {
-    fn of(reader: Reader<'r>) -> Self {
+    pub(super) fn of(reader: Reader<'r>) -> Self {
         Run { reader, within_records: false }
     }
 }
@@ -209,7 +215,7 @@ impl Run<'_> {
         Ok(rows.first().map_or(0, |row| row.get(0)))
     }
 
-    async fn with_members(&mut self, home: String, types: &[&'static str]) -> Result<Vec<String>> {
+    pub(super) async fn with_members(&mut self, home: String, types: &[&'static str]) -> Result<Vec<String>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&home, &types];
         let rows = self.reader.query(&home, FIND_MEMBER_HOMES, &parameters).await?;
         let homes = rows.iter().map(|row| row.get("home"));

@@ -112,6 +112,20 @@ pub fn tokens(planned: &Planned<'_>, param: i32, rows: i64) -> Result<Sql> {
     })
 }
 
+/// By which branches the matches refer to what: the distinct pairs of a branch and a token.
+pub fn references(planned: &Planned<'_>, params: Vec<i32>, rows: i64) -> Result<Sql> {
+    let anchor = planned.anchor();
+    let mut sql = Sql::new("SELECT DISTINCT e.param, e.token FROM search_token e WHERE e.param = ANY(");
+    sql.bind(params).push(")");
+    if let Driver::Compartments(compartments) = &planned.driver {
+        push_compartments(&mut sql, compartments, "e");
+    }
+    sql.push(" AND (e.compartment, e.key) IN (SELECT r.compartment, r.key FROM resource r WHERE ");
+    planned.push_where(&mut sql, anchor)?;
+    sql.push(") LIMIT ").bind(rows);
+    Ok(sql)
+}
+
 /// One column of up to `rows` resources that match, in the order of a page, for which the statement's form is made.
 fn ends(planned: &Planned<'_>, rows: i64, push: impl FnOnce(&mut Sql, Anchor<'_>)) -> Result<Sql> {
     let anchor = planned.anchor();
