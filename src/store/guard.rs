@@ -191,7 +191,7 @@ impl Reader<'_> {
         let mut referred_to = HashMap::new();
         for patient in sights.iter().flat_map(|(_, sight)| records_of(sight)) {
             if !referred_to.contains_key(patient) {
-                referred_to.insert(patient.clone(), self.referred_to_by(patient).await?);
+                referred_to.insert(patient.clone(), Box::pin(self.referred_to_by(patient)).await?);
             }
         }
         let rights = &self.store.rights;
@@ -220,7 +220,7 @@ impl Reader<'_> {
         if types.iter().all(|of| self.grant.sight(permission, *of) == Sight::All) {
             return Ok(versions);
         }
-        let visible = self.visible(permission, &types).await?;
+        let visible = Box::pin(self.visible(permission, &types)).await?;
         let mut seen = Vec::with_capacity(versions.len());
         for stored in versions.drain(..) {
             if visible.condition(stored.resource_type).is_always() || self.store.is_admitted(&visible, &stored)? {

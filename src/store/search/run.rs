@@ -58,7 +58,7 @@ pub(super) struct Run<'r> {
 impl Reader<'_> {
     /// One page of a search.
     pub async fn search(&self, search: &Search<'_>) -> Result<Found> {
-        let guarded = self.guarded(search).await?;
+        let guarded = Box::pin(self.guarded(search)).await?;
         let search = &guarded.search(search);
         // On the heap: searches are made from deep inside others, of ValueSets that name ValueSets.
         Box::pin(Run::of(*self).page(search)).await
@@ -66,7 +66,7 @@ impl Reader<'_> {
 
     /// How many resources match in all.
     pub async fn count(&self, search: &Search<'_>) -> Result<Count> {
-        let guarded = self.guarded(search).await?;
+        let guarded = Box::pin(self.guarded(search)).await?;
         let search = &guarded.search(search);
         let mut run = Run::of(*self);
         let matches = run.count(search, statement::count).await?;
@@ -75,7 +75,7 @@ impl Reader<'_> {
 
     /// About how many resources match: few are counted, of many a part that stands for the whole.
     pub async fn estimate(&self, search: &Search<'_>) -> Result<Count> {
-        let guarded = self.guarded(search).await?;
+        let guarded = Box::pin(self.guarded(search)).await?;
         let search = &guarded.search(search);
         let mut run = Run::of(*self);
         let mut matches = run.count(search, |planned| statement::count_up_to(planned, COUNTED_MAX)).await?;

@@ -1,0 +1,125 @@
+//! Asks the server's interactions as somebody, without the way over HTTP.
+
+use crate::support::database::TestDatabase;
+use brasa::app::Engine;
+use brasa::auth::access::Access;
+use brasa::auth::role::Role;
+use brasa::auth::{Grant, of_server};
+use brasa::config::Settings;
+use brasa::fhir::id::Id;
+use brasa::interaction::handle;
+use brasa::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
+use brasa::interaction::route::route;
+use brasa::store::embedded;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+pub struct Desk {
+    engine: Engine,
+    /// Dropped with the engine: the database goes with it.
+    _database: TestDatabase,
+}
+
+/// One request.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    pub method: &'static str,
+    /// Under the base, with its query.
+    pub path: String,
+    pub body: Option<Value>,
+    pub if_none_exist: Option<String>,
+}
+
+impl Ask {
+    pub fn get(path: impl Into<String>) -> Ask {
+        Ask { method: "GET", path: path.into(), ..Ask::default() }
+    }
+
+    pub fn with(method: &'static str, path: impl Into<String>, body: Value) -> Ask {
+        Ask { method, path: path.into(), body: Some(body), ..Ask::default() }
+    }
+
+    pub fn delete(path: impl Into<String>) -> Ask {
+        Ask { method: "DELETE", path: path.into(), ..Ask::default() }
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Told {
+    /// `Type/id` of each entry of a Bundle.
+    pub fn found(&self) -> Vec<String> {
+        let entries = self.body["entry"].as_array().cloned().unwrap_or_default();
+        let resources = entries.iter().map(|entry| &entry["resource"]).filter(|resource| !resource["id"].is_null());
+        resources
+            .map(|one| format!("{}/{}", one["resourceType"].as_str().unwrap(), one["id"].as_str().unwrap()))
+            .collect()
+    }
+}
+
+pub fn of(role: Role) -> Access {
+    Access { role: Some(role), duties: Vec::new(), patient: None, reason: None, client: None }
+}
+
+pub fn patient(id: &str) -> Access {
+    Access { patient: Some(Id::parse(id).unwrap()), ..of(Role::Patient) }
+}
+
+impl Desk {
+    pub async fn open() -> Desk {
+        let database = TestDatabase::make().await;
+        let url = database.url();
+        let look_up = |name: &str| match name {
+            "BRASA_DATABASE_URL" => Some(url.clone()),
+            "BRASA_SHARD_COUNT" => Some("8".to_owned()),
+            "BRASA_POOL_CONNECTIONS_MAX" => Some("8".to_owned()),
+            _ => None,
+        };
+        let settings = Settings::from_env(look_up).unwrap();
+        let engine = Engine::open(&settings, embedded::Role::Attach, |_: &str| {}).await.unwrap();
+        Desk { engine, _database: database }
+    }
+
+    pub async fn ask(&self, access: &Access, ask: &Ask) -> Told {
+        self.under(&Grant::of(access.clone()), ask).await
+    }
+
+    /// As the server itself, which may everything.
+    pub async fn do_all(&self, ask: &Ask) -> Told {
+        self.under(&of_server(), ask).await
+    }
+
+    async fn under(&self, grant: &Grant, ask: &Ask) -> Told {
+        let (path, query) = ask.path.split_once('?').unwrap_or((&ask.path, ""));
+        let answered = async {
+            let request = Request {
+                interaction: route(Method::parse(ask.method).unwrap(), &format!("/{path}"), query)?,
+                query: form_urlencoded(query)?,
+                conditions: Conditions { if_none_exist: ask.if_none_exist.clone(), ..Conditions::default() },
+                prefer: Prefer::default(),
+                base: "http://brasa.test/fhir".to_owned(),
+                body: ask.body.as_ref().map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
+                id: "attack".to_owned(),
+            };
+            handle(&self.engine.context, grant, &request).await
+        };
+        match answered.await {
+            Ok(response) => {
+                let body = response.body.unwrap_or_default();
+                let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+                Told { status: response.status, body }
+            }
+            Err(error) => {
+                assert!(error.kind.status() < 500, "{} {}: {error:?}", ask.method, ask.path);
+                let said =
+                    json!({"code": error.kind.issue_code(), "diagnostics": error.message, "at": error.expression});
+                Told { status: error.kind.status(), body: said }
+            }
+        }
+    }
+}
