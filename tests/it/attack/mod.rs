@@ -269,6 +269,26 @@ async fn what_a_patient_may_change_stays_the_patients() {
     assert_eq!(desk.do_all(&put(corrected)).await.status, 200);
     assert_eq!(desk.ask(&me, &put(with_id(OWN))).await.status, 404);
     assert_eq!(desk.ask(&me, &Ask::get(path.clone())).await.status, 200);
+    // What came from another's record shows what it was there to nobody here.
+    for (subject, status) in [(OTHER, 201), (OWN, 200)] {
+        let mut body = weight(subject);
+        body["id"] = json!("came");
+        assert_eq!(desk.do_all(&Ask::with("PUT", "Observation/came", body)).await.status, status);
+    }
+    for (path, status) in
+        [("Observation/came", 200), ("Observation/came/_history/2", 200), ("Observation/came/_history/1", 404)]
+    {
+        assert_eq!(desk.ask(&me, &Ask::get(path)).await.status, status, "{path}");
+    }
+    let history = desk.ask(&me, &Ask::get("Observation/came/_history?_count=1")).await;
+    assert_eq!((history.found().len(), history.body["total"].is_null()), (1, true), "{}", history.body);
+    let links = history.body["link"].as_array().unwrap();
+    let next =
+        links.iter().find(|link| link["relation"] == "next").map(|link| link["url"].as_str().unwrap().to_owned());
+    if let Some(next) = next {
+        let path = next.trim_start_matches("http://brasa.test/fhir/").to_owned();
+        assert_eq!(desk.ask(&me, &Ask::get(path)).await.found(), Vec::<String>::new());
+    }
     // Moved away by others, its old versions go with it.
     assert_eq!(desk.do_all(&put(with_id(OTHER))).await.status, 200);
     for gone in [path.clone(), format!("{path}/_history"), format!("{path}/_history/1")] {

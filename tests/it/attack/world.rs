@@ -29,6 +29,9 @@ pub fn record(patient: &str) -> Vec<Value> {
     let mut encounter = json!({"resourceType": "Encounter", "id": format!("visit-{patient}"), "status": "finished",
         "class": {"code": "AMB"}, "subject": {"reference": format!("Patient/{patient}")},
         "participant": [{"individual": {"reference": "Practitioner/shared"}}]});
+    // Into the other one's record, and out of it.
+    encounter["partOf"] =
+        json!({"reference": format!("Encounter/visit-{}", if patient == OTHER { OWN } else { OTHER })});
     if patient == OTHER {
         encounter["participant"]
             .as_array_mut()
