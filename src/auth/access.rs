@@ -12,8 +12,8 @@ use crate::fhir::id::Id;
 pub struct Access {
     /// `None`: an account whose role is not known may do nothing.
     pub role: Option<Role>,
-    /// Of a practitioner, by the PractitionerRoles that are in force.
-    pub duties: Vec<Duty>,
+    /// Of a practitioner, by the PractitionerRoles that are in force; `None`: there never was one that names a duty.
+    pub duties: Option<Vec<Duty>>,
     /// The record that the account is linked to, for the role patient.
     pub patient: Option<Id>,
     /// Why an admin breaks the glass.
@@ -34,7 +34,7 @@ impl Access {
     /// Which resources of a type may be used so: never more than the account may, nor more than the client may.
     pub fn sight(&self, permission: Permission, resource_type: ResourceType) -> Sight {
         let Some(role) = self.role else { return Sight::None };
-        let who = Who::of(role, &self.duties, self.reason.is_some());
+        let who = Who::of(role, self.duties.as_deref(), self.reason.is_some());
         // Only a patient's account opens a record by its link.
         let patient = self.patient.as_ref().filter(|_| role == Role::Patient);
         let own = sight(&who, patient, permission, resource_type);
@@ -60,7 +60,7 @@ mod tests {
 
     fn access(role: Role) -> Access {
         let patient = (role == Role::Patient).then(|| id("p"));
-        Access { role: Some(role), duties: Vec::new(), patient, reason: None, client: None }
+        Access { role: Some(role), duties: None, patient, reason: None, client: None }
     }
 
     fn client(scopes: &str, patient: Option<&str>) -> Option<Client> {
@@ -78,7 +78,7 @@ mod tests {
             for (permission, resource_type) in all() {
                 let seen = access(role).sight(permission, resource_type);
                 let rows = TABLE.iter().filter(|rule| {
-                    Who::of(role, &[], false).contains(&rule.who)
+                    Who::of(role, None, false).contains(&rule.who)
                         && rule.may.contains(permission.letter())
                         && rule.types.has(resource_type)
                 });

@@ -62,13 +62,16 @@ impl Who {
         Who::Auditor,
     ];
 
-    /// All that one account is at once: the duties of a practitioner add up.
-    pub fn of(role: Role, duties: &[Duty], has_reason: bool) -> Vec<Who> {
+    /// All that one account is at once: the duties of a practitioner add up. Of whom none is known (`None`), the role
+    /// alone decides; who had duties that have all ended may nothing.
+    pub fn of(role: Role, duties: Option<&[Duty]>, has_reason: bool) -> Vec<Who> {
         match role {
             Role::Admin if has_reason => vec![Who::Admin, Who::BreakGlass],
             Role::Admin => vec![Who::Admin],
-            Role::Practitioner if duties.is_empty() => vec![Who::Practitioner],
-            Role::Practitioner => duties.iter().copied().map(Who::Duty).collect(),
+            Role::Practitioner => match duties {
+                Some(duties) => duties.iter().copied().map(Who::Duty).collect(),
+                None => vec![Who::Practitioner],
+            },
             Role::Patient => vec![Who::Patient],
             Role::Auditor => vec![Who::Auditor],
         }
@@ -270,7 +273,7 @@ mod tests {
         assert_eq!(of(Who::Admin, Permission::Read, "Observation"), Sight::None);
         assert_eq!(of(Who::BreakGlass, Permission::Read, "Observation"), Sight::All);
         assert_eq!(of(Who::BreakGlass, Permission::Update, "Observation"), Sight::None);
-        assert_eq!(Who::of(Role::Admin, &[], false), [Who::Admin]);
+        assert_eq!(Who::of(Role::Admin, None, false), [Who::Admin]);
     }
 
     #[test]
@@ -299,7 +302,7 @@ mod tests {
 
     #[test]
     fn duties_add_up_and_a_practitioner_of_no_known_duty_has_the_roles_rights() {
-        let both = Who::of(Role::Practitioner, &[Duty::Nurse, Duty::Pharmacist], false);
+        let both = Who::of(Role::Practitioner, Some(&[Duty::Nurse, Duty::Pharmacist]), false);
         let may = |who: &[Who], permission, name: &str| {
             sight(who, None, permission, ResourceType::parse(name).unwrap()) == Sight::All
         };
@@ -307,6 +310,7 @@ mod tests {
         assert!(may(&both, Permission::Create, "Observation"));
         assert!(!may(&both, Permission::Create, "MedicationRequest"));
         assert!(!may(&[Who::Duty(Duty::Receptionist)], Permission::Read, "Observation"));
-        assert!(may(&Who::of(Role::Practitioner, &[], false), Permission::Create, "MedicationRequest"));
+        assert!(may(&Who::of(Role::Practitioner, None, false), Permission::Create, "MedicationRequest"));
+        assert!(!may(&Who::of(Role::Practitioner, Some(&[]), false), Permission::Read, "MedicationRequest"));
     }
 }

@@ -4,6 +4,7 @@ mod bench;
 mod dictionary;
 mod health;
 mod load;
+mod policy;
 mod serve;
 
 use crate::config::Settings;
@@ -50,6 +51,11 @@ enum Command {
         #[arg(long, value_name = "FOLDER", global = true)]
         data_dir: Option<PathBuf>,
     },
+    /// Who may do what: the table that the server goes by.
+    Policy {
+        #[command(subcommand)]
+        command: policy::Command,
+    },
     /// Ask a running server whether it lives; for probes.
     Health {
         /// Ask whether it can serve instead.
@@ -78,6 +84,7 @@ async fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Bench(options) => bench::run(options).await,
         Command::Load { load, data_dir } => load::run(&settings(None, data_dir)?, load).await,
         Command::Dictionary { command, data_dir } => dictionary::run(&settings(None, data_dir)?, command).await,
+        Command::Policy { command } => policy::run(&command),
         Command::Health { ready } => health::run(&settings(None, None)?, ready).await,
     }
 }

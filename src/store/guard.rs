@@ -5,6 +5,7 @@
 use super::Store;
 use super::commit::{Locked, Write, WriteFailure};
 use super::read::{Reader, Stored};
+use super::search::Search;
 use crate::auth::Grant;
 use crate::auth::membership::subject_parameters;
 use crate::auth::policy::Permission;
@@ -184,6 +185,16 @@ pub fn forbidden(permission: Permission, resource_type: ResourceType) -> Error {
 }
 
 impl Reader<'_> {
+    /// The first resources of a type that a search finds which the server makes for itself, such as the PractitionerRoles
+    /// of an account.
+    pub async fn found_by(&self, resource_type: ResourceType, search: &str, count: usize) -> Result<Vec<Stored>> {
+        let clause = self.store.rights.found(resource_type, search);
+        let conditions = [clause.ok_or_else(|| Error::internal("a search of the server's own cannot be read"))?];
+        let search = Search { types: &[resource_type], conditions: &conditions, sort: &[], page: None, count };
+        let found = self.search(&search).await?;
+        Ok(found.hits.into_iter().map(|hit| hit.stored).collect())
+    }
+
     /// What resources of these types must meet to be used so.
     pub(super) async fn visible(&self, permission: Permission, types: &[ResourceType]) -> Result<Visible> {
         let sights: Vec<(ResourceType, Sight)> =

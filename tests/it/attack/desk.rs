@@ -63,7 +63,7 @@ impl Told {
 }
 
 pub fn of(role: Role) -> Access {
-    Access { role: Some(role), duties: Vec::new(), patient: None, reason: None, client: None }
+    Access { role: Some(role), duties: None, patient: None, reason: None, client: None }
 }
 
 pub fn patient(id: &str) -> Access {
