@@ -1,6 +1,7 @@
 //! Brasa, a FHIR R4 server: the rooms, bottom to top. `docs/ARCHITECTURE.md` says which may use which.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod background;
 pub mod cli;

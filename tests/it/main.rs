@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
 
 mod attack;
+mod audit_events;
 mod bad_input;
 mod batch;
 mod citus;

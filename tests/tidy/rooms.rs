@@ -20,6 +20,7 @@ const ROOMS: &[Row] = &[
     ("config", &[]),
     ("telemetry", &["config", "error"]),
     ("auth", &["fhir", "error", "config"]),
+    ("audit", &["fhir", "auth", "error"]),
     ("store", &["fhir", "search", "auth", "error", "config"]),
     ("interaction", &["fhir", "search", "validate", "auth", "store", "error"]),
     ("hospital", &["fhir", "interaction", "store", "auth", "error"]),
