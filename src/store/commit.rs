@@ -6,7 +6,7 @@ use super::guard::{self, Standing};
 use super::identifier::Identifier;
 use super::node::Connection;
 use super::operation::{Frame, PIPELINE_LENGTH, can_commit_at_once, operations, run};
-use super::read::{Reader, Stored};
+use super::read::{Effort, Reader, Stored};
 use super::sqlstate::{Failure, Phase};
 use super::statement::LOCK_CURRENT;
 use crate::auth::Grant;
@@ -174,15 +174,20 @@ impl<'a> Transaction<'a> {
         id: &Id,
         permission: Permission,
     ) -> std::result::Result<Standing, WriteFailure> {
-        let place = Place::of(resource_type, id);
-        let found = match self.lock_at(resource_type, id, place.compartment()).await? {
-            Some(found) => Some(found),
-            None => match self.reader().home_beyond(&place, resource_type, id).await? {
-                Some(home) => self.lock_at(resource_type, id, &home).await?,
-                None => None,
-            },
-        };
         let refused = |error| WriteFailure::RefusedAt(resource_type, id.clone(), error);
+        let sees_all = self.reader().sees_all(permission, resource_type).map_err(refused)?;
+        let effort = if sees_all { Effort::AsNeeded } else { Effort::Even };
+        let place = Place::of(resource_type, id);
+        let mut found = self.lock_at(resource_type, id, place.compartment()).await?;
+        if !effort.is_enough(&place, found.is_some()) {
+            let home = self.reader().home_beyond(&place, resource_type, id).await?;
+            if let Some(home) = effort.next(home, &place) {
+                found = found.or(self.lock_at(resource_type, id, &home).await?);
+            }
+        }
+        if sees_all {
+            return Ok(found.map_or(Standing::Absent, |locked| Standing::Current(Box::new(locked))));
+        }
         guard::standing(&self.reader(), permission, resource_type, found).await.map_err(refused)
     }
 
@@ -310,7 +315,8 @@ impl<'a> Transaction<'a> {
 
 /// Whether exactly this version can be read now. All writes of a transaction commit together, so one stands for all.
 async fn is_stored(store: &Store, grant: &Grant, version: &NewVersion) -> bool {
-    let found = store.reader(grant).any_version(version.resource_type, &version.id, version.version_id).await;
+    let found =
+        store.reader(grant).any_version(version.resource_type, &version.id, version.version_id, Effort::AsNeeded).await;
     let Ok(Some(found)) = found else { return false };
     let ours = match &version.body {
         Some(body) => store.decode(&body.0).await.ok(),

@@ -234,7 +234,7 @@ impl Reader<'_> {
         let visible = Box::pin(self.visible(permission, &types)).await?;
         let mut seen = Vec::with_capacity(versions.len());
         for stored in versions.drain(..) {
-            if visible.condition(stored.resource_type).is_always() || self.store.is_admitted(&visible, &stored)? {
+            if self.store.shows(&visible, &stored)? {
                 seen.push(stored);
             }
         }
@@ -243,7 +243,10 @@ impl Reader<'_> {
 }
 
 impl Store {
-    fn is_admitted(&self, visible: &Visible, stored: &Stored) -> Result<bool> {
+    pub(super) fn shows(&self, visible: &Visible, stored: &Stored) -> Result<bool> {
+        if visible.condition(stored.resource_type).is_always() {
+            return Ok(true);
+        }
         let Some(body) = &stored.body else { return Ok(false) };
         let resource = Resource::read(body, 0..body.len(), usize::MAX).map_err(Error::internal)?;
         let entries = extract(&self.rights.registry, &resource, self.rights.own_base.as_deref());
@@ -324,17 +327,16 @@ pub fn missing(resource_type: ResourceType) -> Error {
     Error::not_found(format!("There is no {resource_type} with this id."))
 }
 
-/// What a change finds, for its caller.
+/// What a change finds, for a caller who does not see all of the type.
 pub(super) async fn standing(
     reader: &Reader<'_>,
     permission: Permission,
     resource_type: ResourceType,
     found: Option<Locked>,
 ) -> Result<Standing> {
-    if reader.sees_all(permission, resource_type)? {
-        return Ok(found.map_or(Standing::Absent, |locked| Standing::Current(Box::new(locked))));
-    }
-    let Some(Locked { stored, key }) = found else { return Ok(Standing::Hidden) };
-    let seen = reader.retain_visible(permission, vec![stored]).await?.pop();
-    Ok(seen.map_or(Standing::Hidden, |stored| Standing::Current(Box::new(Locked { stored, key }))))
+    let visible = Box::pin(reader.visible(permission, &[resource_type])).await?;
+    Ok(match found {
+        Some(locked) if reader.store.shows(&visible, &locked.stored)? => Standing::Current(Box::new(locked)),
+        _ => Standing::Hidden,
+    })
 }

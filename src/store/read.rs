@@ -28,6 +28,28 @@ pub struct Stored {
     pub body: Option<Vec<u8>>,
 }
 
+/// How an id is looked for that may be in another place than the likeliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// As few statements as find it.
+    AsNeeded,
+    /// As many as could be needed, whatever is found: for who may not see everything, what is not there must take as long
+    /// as what may not be seen.
+    Even,
+}
+
+impl Effort {
+    /// Whether nothing more is to be asked.
+    pub fn is_enough(self, place: &Place, is_found: bool) -> bool {
+        matches!(place, Place::Certain(_)) || is_found && self == Effort::AsNeeded
+    }
+
+    /// Where to look next.
+    pub fn next(self, home: Option<Compartment>, place: &Place) -> Option<Compartment> {
+        home.or_else(|| (self == Effort::Even).then(|| place.compartment().clone()))
+    }
+}
+
 /// Reads under a grant; inside a transaction when it was made by one.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
@@ -54,38 +76,45 @@ impl<'a> Reader<'a> {
 
     /// The current version, which may be a deletion. `None`: never existed, or may not be seen.
     pub async fn current(&self, resource_type: ResourceType, id: &Id) -> Result<Option<Stored>> {
-        let all = self.sees_all(Permission::Read, resource_type)?;
-        let found = self.any_current(resource_type, id).await?;
-        if all { Ok(found) } else { self.seen(found).await }
+        if self.sees_all(Permission::Read, resource_type)? {
+            return self.any_current(resource_type, id, Effort::AsNeeded).await;
+        }
+        let found = self.any_current(resource_type, id, Effort::Even).await?;
+        self.seen(resource_type, found).await
     }
 
     /// One version, current or superseded. It is seen by whom may see it and what the resource is now.
     pub async fn version(&self, resource_type: ResourceType, id: &Id, version: VersionId) -> Result<Option<Stored>> {
         if self.sees_all(Permission::Read, resource_type)? {
-            return self.any_version(resource_type, id, version).await;
+            return self.any_version(resource_type, id, version, Effort::AsNeeded).await;
         }
-        // Both are read before anything is answered: what is not there takes as long as what may not be seen.
-        let found = self.any_version(resource_type, id, version).await?;
-        match self.current(resource_type, id).await? {
-            Some(_) => self.seen(found).await,
+        let found = self.any_version(resource_type, id, version, Effort::Even).await?;
+        let found = self.seen(resource_type, found).await?;
+        let current = self.current(resource_type, id).await?;
+        Ok(found.filter(|_| current.is_some()))
+    }
+
+    /// What may be seen is asked whether or not there is something.
+    async fn seen(&self, resource_type: ResourceType, found: Option<Stored>) -> Result<Option<Stored>> {
+        let visible = Box::pin(self.visible(Permission::Read, &[resource_type])).await?;
+        match found {
+            Some(found) => Ok(self.store.shows(&visible, &found)?.then_some(found)),
             None => Ok(None),
         }
     }
 
-    async fn seen(&self, found: Option<Stored>) -> Result<Option<Stored>> {
-        Ok(self.retain_visible(Permission::Read, found.into_iter().collect()).await?.pop())
-    }
-
     /// The current version, whoever may see it.
-    async fn any_current(&self, resource_type: ResourceType, id: &Id) -> Result<Option<Stored>> {
+    async fn any_current(&self, resource_type: ResourceType, id: &Id, effort: Effort) -> Result<Option<Stored>> {
         let place = Place::of(resource_type, id);
-        match self.current_at(resource_type, id, place.compartment()).await? {
-            Some(found) => Ok(Some(found)),
-            None => match self.home_beyond(&place, resource_type, id).await? {
-                Some(home) => self.current_at(resource_type, id, &home).await,
-                None => Ok(None),
-            },
+        let found = self.current_at(resource_type, id, place.compartment()).await?;
+        if effort.is_enough(&place, found.is_some()) {
+            return Ok(found);
         }
+        let beyond = match effort.next(self.home_beyond(&place, resource_type, id).await?, &place) {
+            Some(home) => self.current_at(resource_type, id, &home).await?,
+            None => None,
+        };
+        Ok(found.or(beyond))
     }
 
     /// One version, whoever may see it.
@@ -94,15 +123,18 @@ impl<'a> Reader<'a> {
         resource_type: ResourceType,
         id: &Id,
         version: VersionId,
+        effort: Effort,
     ) -> Result<Option<Stored>> {
         let place = Place::of(resource_type, id);
-        match self.version_at(resource_type, id, version, place.compartment()).await? {
-            Some(found) => Ok(Some(found)),
-            None => match self.home_beyond(&place, resource_type, id).await? {
-                Some(home) => self.version_at(resource_type, id, version, &home).await,
-                None => Ok(None),
-            },
+        let found = self.version_at(resource_type, id, version, place.compartment()).await?;
+        if effort.is_enough(&place, found.is_some()) {
+            return Ok(found);
         }
+        let beyond = match effort.next(self.home_beyond(&place, resource_type, id).await?, &place) {
+            Some(home) => self.version_at(resource_type, id, version, &home).await?,
+            None => None,
+        };
+        Ok(found.or(beyond))
     }
 
     /// The compartment that `resource_home` names for an id that does not tell its place for certain.

@@ -6,11 +6,13 @@ use brasa::auth::access::Access;
 use brasa::auth::role::Role;
 use brasa::auth::{Grant, of_server};
 use brasa::config::Settings;
-use brasa::fhir::id::Id;
+use brasa::fhir::definitions::ResourceType;
+use brasa::fhir::id::{Id, VersionId};
 use brasa::interaction::handle;
 use brasa::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use brasa::interaction::route::route;
-use brasa::store::embedded;
+use brasa::store::search::Trace;
+use brasa::store::{HistoryScope, HistoryWindow, embedded};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -92,6 +94,24 @@ impl Desk {
     /// As the server itself, which may everything.
     pub async fn do_all(&self, ask: &Ask) -> Told {
         self.under(&of_server(), ask).await
+    }
+
+    /// The names of the statements that a read, a vread and a history cost.
+    pub async fn statements_of_reading(
+        &self,
+        access: &Access,
+        resource_type: ResourceType,
+        id: &str,
+    ) -> Vec<&'static str> {
+        let (grant, id) = (Grant::of(access.clone()), Id::parse(id).unwrap());
+        let trace = Trace::default();
+        let reader = self.engine.context.store.reader(&grant).traced(&trace);
+        assert!(reader.current(resource_type, &id).await.unwrap().is_none());
+        assert!(reader.version(resource_type, &id, VersionId::FIRST).await.unwrap().is_none());
+        let window = HistoryWindow { since: None, at: None, count: 10 };
+        let history = reader.history(&HistoryScope::Instance(resource_type, id), &window, None).await.unwrap();
+        assert!(history.is_empty());
+        trace.steps().iter().map(|step| step.purpose).collect()
     }
 
     async fn under(&self, grant: &Grant, ask: &Ask) -> Told {

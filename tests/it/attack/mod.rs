@@ -5,6 +5,7 @@ mod roads;
 mod world;
 
 use brasa::auth::role::Role;
+use brasa::fhir::definitions::ResourceType;
 use desk::{Ask, Told, of, patient};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -145,6 +146,21 @@ async fn a_patient_sees_the_own_record_and_the_shared_resources_that_it_refers_t
         let told = desk.ask(&me, &Ask::get(search)).await;
         assert_eq!(told.status, 200, "{search}: {}", told.body);
         assert_eq!(found(told), expected, "{search}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_seen_costs_the_same_statements_as_what_is_not_there() {
+    let desk = world(true).await;
+    let me = patient(OWN);
+    for (name, hidden) in
+        [("Patient", "other"), ("Observation", "measured"), ("Practitioner", "secret"), ("Encounter", "visit-other")]
+    {
+        let resource_type = ResourceType::parse(name).unwrap();
+        let of_hidden = desk.statements_of_reading(&me, resource_type, hidden).await;
+        let of_missing = desk.statements_of_reading(&me, resource_type, "nowhere").await;
+        assert!(of_hidden.len() >= 3, "{name}: {of_hidden:?}");
+        assert_eq!(of_hidden, of_missing, "{name}");
     }
 }
 
