@@ -2,10 +2,14 @@
 
 use super::read::Reader;
 use super::statement::FIND_IDENTIFIER;
+use crate::auth::policy::Permission;
 use crate::error::Result;
 use crate::fhir::definitions::{ResourceType, in_patient_compartment};
 use crate::fhir::id::Id;
 use sha2::{Digest, Sha256};
+
+/// Resources with one identifier that are looked at, where not all may be seen (resources).
+const LOOKED_AT_MIN: i64 = 1_000;
 
 /// An identifier of a resource. `system` is empty when it has none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,8 +50,27 @@ fn digest(parts: &[&[u8]]) -> String {
 }
 
 impl Reader<'_> {
-    /// The resources of a type that carry the identifier, at most `count_max`. `system`: `None` for any, `Some("")` for none.
+    /// The resources of a type that carry the identifier and may be seen, at most `count_max`. `system`: `None` for any,
+    /// `Some("")` for none.
     pub async fn find_identifier(
+        &self,
+        resource_type: ResourceType,
+        system: Option<&str>,
+        value: &str,
+        count_max: i64,
+    ) -> Result<Vec<Id>> {
+        if self.sees_all(Permission::Search, resource_type)? {
+            return self.any_with_identifier(resource_type, system, value, count_max).await;
+        }
+        // Among those that are looked at may be many that are hidden.
+        let found = self.any_with_identifier(resource_type, system, value, count_max.max(LOOKED_AT_MIN)).await?;
+        let wanted: Vec<(ResourceType, Id)> = found.into_iter().map(|id| (resource_type, id)).collect();
+        let seen = self.resources(&wanted, &[]).await?;
+        Ok(seen.into_iter().map(|stored| stored.id).collect())
+    }
+
+    /// As [`Reader::find_identifier`], whoever may see them: where a search looks that is guarded itself.
+    pub(super) async fn any_with_identifier(
         &self,
         resource_type: ResourceType,
         system: Option<&str>,

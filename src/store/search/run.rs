@@ -140,7 +140,7 @@ impl Run<'_> {
         let mut ids = Vec::new();
         for identifier in &identifiers {
             let (system, value) = (identifier.system.as_deref(), identifier.value.as_str());
-            ids.extend(self.reader.find_identifier(*resource_type, system, value, count).await?);
+            ids.extend(self.reader.any_with_identifier(*resource_type, system, value, count).await?);
         }
         ids.sort_unstable();
         ids.dedup();

@@ -1,5 +1,6 @@
 //! Attacks: who may not see or change something tries every road to it.
 
+mod bundles;
 mod desk;
 mod roads;
 mod world;
