@@ -3,6 +3,7 @@
 mod bench;
 mod dictionary;
 mod health;
+mod keys;
 mod load;
 mod serve;
 
@@ -50,6 +51,14 @@ enum Command {
         #[arg(long, value_name = "FOLDER", global = true)]
         data_dir: Option<PathBuf>,
     },
+    /// Keys that sign access tokens, for servers with BRASA_AUTH=on.
+    Keys {
+        #[command(subcommand)]
+        command: keys::Command,
+        /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
+        #[arg(long, value_name = "FOLDER", global = true)]
+        data_dir: Option<PathBuf>,
+    },
     /// Ask a running server whether it lives; for probes.
     Health {
         /// Ask whether it can serve instead.
@@ -78,6 +87,7 @@ async fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Bench(options) => bench::run(options).await,
         Command::Load { load, data_dir } => load::run(&settings(None, data_dir)?, load).await,
         Command::Dictionary { command, data_dir } => dictionary::run(&settings(None, data_dir)?, command).await,
+        Command::Keys { command, data_dir } => keys::run(&settings(None, data_dir)?, command).await,
         Command::Health { ready } => health::run(&settings(None, None)?, ready).await,
     }
 }
