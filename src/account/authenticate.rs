@@ -27,10 +27,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Refuses a key: it acts for the account on resources, but does not speak for its owner.
+    /// Refuses a program, by a key or by a token with scopes: it acts for the account on resources, but does not speak for
+    /// its owner.
     pub fn demand_session(&self) -> Result<&str> {
-        let message = "A key cannot do this. Log in with the password.";
-        self.session.as_deref().ok_or_else(|| Error::forbidden(message))
+        let own = self.session.as_deref().filter(|_| self.scopes.is_none());
+        own.ok_or_else(|| Error::forbidden("A key cannot do this. Log in with the password."))
     }
 }
 

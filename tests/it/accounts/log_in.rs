@@ -138,3 +138,19 @@ async fn without_accounts_there_is_nothing_to_log_in_to() {
     server.get(&format!("{}/.well-known/jwks.json", server.root)).await.expect(404);
     server.get("Patient").await.expect(200);
 }
+
+#[tokio::test]
+async fn an_account_that_was_brought_along_logs_in_and_its_hash_is_replaced() {
+    let server = server().await;
+    let root = token(&server, "root").await;
+    make_user(&server, &server.as_user(&root), "eva", "practitioner").await;
+    let behind = server.database.connect().await;
+    // "U*U" of the reference implementation of bcrypt.
+    let bcrypt = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    behind.execute("UPDATE account SET password = $1 WHERE username = 'eva'", &[&bcrypt]).await.unwrap();
+    for _ in 0..2 {
+        try_log_in(&server, "eva", "U*U").await.expect(200);
+        let row = behind.query_one("SELECT password FROM account WHERE username = 'eva'", &[]).await.unwrap();
+        assert!(row.get::<_, &str>("password").starts_with("$argon2id$"));
+    }
+}

@@ -3,6 +3,7 @@
 mod administration;
 mod keys;
 mod log_in;
+mod program;
 mod sessions;
 mod tokens;
 

@@ -138,3 +138,14 @@ async fn what_changes_on_one_server_acts_on_the_other_within_five_seconds() {
     root.send("PATCH", &user, json!({"disabled": true})).await.expect(200);
     becomes(401, async || stays.get(&at(&other, "me")).await).await;
 }
+
+#[tokio::test]
+async fn a_session_ends_with_its_time() {
+    let server = server().await;
+    let tokens = log_in(&server, "root").await;
+    let behind = server.database.connect().await;
+    behind.execute("UPDATE session SET expires = now()", &[]).await.unwrap();
+    let root = server.as_user(&text(&tokens["access_token"]));
+    becomes(401, async || root.get(&at(&server, "me")).await).await;
+    refresh(&server, &tokens).await.expect(401);
+}

@@ -49,6 +49,28 @@ async fn status(server: &Server, token: &str) -> u16 {
 }
 
 #[tokio::test]
+async fn a_token_is_for_the_configured_address() {
+    let server = super::server_with(&[("BRASA_BASE_URL", "https://fhir.example.org/fhir")]).await;
+    let forge = Forge::of(&server).await;
+    for name in ["iss", "aud"] {
+        assert_eq!(forge.claims[name], "https://fhir.example.org/fhir");
+    }
+    assert_eq!(status(&server, &forge.with_claims(|claims| claims["aud"] = json!("urn:brasa"))).await, 401);
+}
+
+#[tokio::test]
+async fn a_token_with_scopes_is_a_programs_and_does_not_speak_for_its_owner() {
+    let server = server().await;
+    let forge = Forge::of(&server).await;
+    let token = forge.with_claims(|claims| claims["scope"] = json!("user/*.rs"));
+    let program = server.as_user(&token);
+    assert_eq!(program.get(&at(&server, "me")).await.expect(200).json()["scopes"], "user/*.rs");
+    for path in ["users", "sessions", "keys"] {
+        program.get(&at(&server, path)).await.expect(403);
+    }
+}
+
+#[tokio::test]
 async fn a_token_whose_header_chooses_for_itself_is_refused() {
     let server = server().await;
     let forge = Forge::of(&server).await;
