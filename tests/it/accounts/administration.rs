@@ -97,6 +97,33 @@ async fn without_a_token_only_what_the_server_can_do_is_told() {
 }
 
 #[tokio::test]
+async fn until_the_store_takes_a_grant_records_are_closed_to_every_account() {
+    let server = server().await;
+    let root = token(&server, "root").await;
+    for role in ["practitioner", "patient", "auditor", "admin"] {
+        make_user(&server, &server.as_user(&root), role, role).await;
+        let session = token(&server, role).await;
+        let bearer = format!("Bearer {session}");
+        let authorization = [("authorization", bearer.as_str())];
+        for path in ["Patient", "Patient/p1", "Patient/p1/_history", "_history"] {
+            server.get_with(path, &authorization).await.expect(403);
+        }
+        let patient = json!({"resourceType": "Patient", "id": "p1"});
+        server.put_with("Patient/p1", &authorization, &patient).await.expect(403);
+        server.post_with("Patient", &authorization, &patient).await.expect(403);
+        let write = json!({"resource": patient, "request": {"method": "PUT", "url": "Patient/p1"}});
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [write]});
+        server.post_with("", &authorization, bundle).await.expect(403);
+        server.send("DELETE", "Patient/p1", &authorization, "").await.expect(403);
+        let reindexes = server.send("POST", "$reindex", &authorization, "").await.status;
+        assert_eq!(reindexes == 403, role != "admin", "{role}: {reindexes}");
+    }
+    let behind = server.database.connect().await;
+    let count: i64 = behind.query_one("SELECT count(*) AS count FROM resource", &[]).await.unwrap().get("count");
+    assert_eq!(count, 0);
+}
+
+#[tokio::test]
 async fn whoever_sends_no_token_is_refused_before_the_body_is_read() {
     let server = server().await;
     let host = server.root.trim_start_matches("http://").to_owned();
