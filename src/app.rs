@@ -1,7 +1,8 @@
 //! The composition root: settings become a database, a store, interactions and an HTTP server.
 
+use crate::account::Accounts;
 use crate::background;
-use crate::config::Settings;
+use crate::config::{Auth, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
 use crate::interaction::mint::Minter;
@@ -21,6 +22,8 @@ use std::time::Duration;
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
 /// How often a server looks whether its embedded database is still there.
 const REVIVE_EVERY: Duration = Duration::from_secs(1);
+/// How often a server looks for keys that another one made: src/account/signing.rs counts on a minute.
+const LOOK_FOR_KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -86,6 +89,7 @@ fn unreachable(error: Error, settings: &Settings) -> Error {
 /// A server that is listening.
 pub struct Application {
     engine: Engine,
+    accounts: Option<Arc<Accounts>>,
     server: Server,
     state: web::Data<State>,
     pub address: SocketAddr,
@@ -108,8 +112,16 @@ impl Stopper {
 impl Application {
     /// Opens the database and starts to listen. Port 0 takes a free one.
     pub async fn build(settings: &Settings, progress: impl Fn(&str) + Send + Sync) -> Result<Application> {
-        let engine = Engine::open(settings, Role::Owner, progress).await?;
-        let state = State::new(Arc::clone(&engine.context), settings, tokio::runtime::Handle::current());
+        let engine = Engine::open(settings, Role::Owner, &progress).await?;
+        let accounts = match open_accounts(&engine, settings, &progress).await {
+            Ok(accounts) => accounts,
+            Err(error) => {
+                engine.close().await?;
+                return Err(error);
+            }
+        };
+        let runtime = tokio::runtime::Handle::current();
+        let state = State::new(Arc::clone(&engine.context), accounts.clone(), settings, runtime);
         let state = web::Data::new(state);
         let shared = state.clone();
         let server = HttpServer::new(move || {
@@ -137,7 +149,7 @@ impl Application {
             }
         };
         let address = bound.addrs().first().copied().unwrap_or(listen);
-        Ok(Application { engine, server: bound.run(), state, address })
+        Ok(Application { engine, accounts, server: bound.run(), state, address })
     }
 
     pub fn stopper(&self) -> Stopper {
@@ -151,8 +163,11 @@ impl Application {
     /// Serves until it is stopped, then closes the database's connections and the embedded database.
     pub async fn run(self) -> Result<()> {
         let context = &self.engine.context;
-        let care =
-            [tokio::spawn(keep_routes(Arc::clone(context))), tokio::spawn(background::keep_index(Arc::clone(context)))];
+        let mut care = vec![
+            tokio::spawn(keep_routes(Arc::clone(context))),
+            tokio::spawn(background::keep_index(Arc::clone(context))),
+        ];
+        care.extend(self.accounts.map(|accounts| tokio::spawn(keep_accounts(accounts))));
         let served = tokio::select! {
             served = self.server => served,
             () = keep_database(&self.engine.database) => Ok(()),
@@ -161,6 +176,24 @@ impl Application {
         drop(self.state);
         self.engine.close().await?;
         served.map_err(Error::internal)
+    }
+}
+
+/// `None`: the server was told to know nobody.
+async fn open_accounts(engine: &Engine, settings: &Settings, progress: impl Fn(&str)) -> Result<Option<Arc<Accounts>>> {
+    match settings.auth {
+        Auth::Off => Ok(None),
+        Auth::On => Ok(Some(Arc::new(Accounts::open(&engine.context.store, settings, progress).await?))),
+    }
+}
+
+/// Takes up the keys of other servers and removes what is out of date. Never ends.
+async fn keep_accounts(accounts: Arc<Accounts>) {
+    loop {
+        tokio::time::sleep(LOOK_FOR_KEYS_EVERY).await;
+        if let Err(error) = accounts.step().await {
+            tracing::warn!(cause = error.cause.as_deref(), "could not read the keys that sign tokens");
+        }
     }
 }
 

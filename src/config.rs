@@ -3,6 +3,7 @@
 //! [`table()`] names every setting with its default and its bounds; the parser, the messages and
 //! `docs/CONFIGURATION.md` all follow it. A bad value or an unknown `BRASA_*` variable stops the start.
 
+mod accounts;
 mod table;
 mod words;
 
@@ -12,8 +13,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use accounts::FirstAdmin;
 pub use table::{Accepts, Preset, Setting, table};
-pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Switch};
+pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Secret, Switch};
 
 /// What the server is started with. Every number is within the bounds of its row in [`table()`].
 #[derive(Debug, Clone)]
@@ -23,6 +25,14 @@ pub struct Settings {
     pub base_url: Option<BaseUrl>,
     pub mode: Mode,
     pub auth: Auth,
+    /// Whether strangers may make themselves an account, of a patient and linked to no record.
+    pub registration: bool,
+    /// How long an access token is valid.
+    pub token_life: Duration,
+    /// How long after its log-in a session ends, whatever is done in it.
+    pub refresh_life: Duration,
+    /// Made at the start when no admin's account is there yet.
+    pub first_admin: Option<FirstAdmin>,
     /// How long a client may send nothing in the middle of a body.
     pub body_idle: Duration,
     /// How long requests under way may go on after the signal to stop.
@@ -182,32 +192,7 @@ impl Settings {
                 ),
             );
         }
-        self.validate_auth()
-    }
-
-    fn validate_auth(&self) -> Result<(), SettingError> {
-        let (variable, message) = if self.auth == Auth::On {
-            ("BRASA_AUTH", "BRASA_AUTH=on is not available: this version has no accounts yet. Leave BRASA_AUTH out, in development mode and on a loopback address.".to_owned())
-        } else if self.mode != Mode::Development {
-            let mode = self.mode.word();
-            (
-                "BRASA_MODE",
-                format!(
-                    "BRASA_MODE={mode} is refused with BRASA_AUTH=off: whoever reaches the server may read and change every record. This version has no accounts yet, so only BRASA_MODE=development starts."
-                ),
-            )
-        } else if !self.listen.ip().to_canonical().is_loopback() {
-            let (listen, port) = (self.listen, self.listen.port());
-            (
-                "BRASA_LISTEN",
-                format!(
-                    "BRASA_LISTEN={listen} is refused with BRASA_AUTH=off: whoever reaches the server may read and change every record. Listen on a loopback address such as 127.0.0.1:{port}, and reach it from elsewhere through a tunnel (ssh -L, kubectl port-forward)."
-                ),
-            )
-        } else {
-            return Ok(());
-        };
-        Err(SettingError::new(variable, message))
+        self.validate_accounts()
     }
 }
 
@@ -224,6 +209,10 @@ impl Reader<'_> {
             base_url: self.optional("BRASA_BASE_URL", BaseUrl::parse)?,
             mode: self.text("BRASA_MODE", Mode::parse)?,
             auth: self.text("BRASA_AUTH", Auth::parse)?,
+            registration: self.text("BRASA_REGISTRATION", Switch::parse)? == Switch::On,
+            token_life: Duration::from_secs(self.number("BRASA_TOKEN_SECONDS")?),
+            refresh_life: Duration::from_secs(self.number("BRASA_REFRESH_SECONDS")?),
+            first_admin: self.first_admin()?,
             body_idle: Duration::from_secs(self.number("BRASA_BODY_IDLE_SECONDS")?),
             shutdown: Duration::from_secs(self.number("BRASA_SHUTDOWN_SECONDS")?),
             http_workers: self.optional_number("BRASA_HTTP_WORKERS")?.unwrap_or(machine.cores),
@@ -298,7 +287,7 @@ fn no_default(name: &str) -> SettingError {
 fn not_accepted(setting: &Setting, value: &str) -> SettingError {
     let name = setting.name;
     // Whatever holds an @ may hold a password before it.
-    let shown = if name == "BRASA_DATABASE_URL" || value.contains('@') {
+    let shown = if ["BRASA_DATABASE_URL", accounts::PASSWORD].contains(&name) || value.contains('@') {
         format!("{name} (its value is not shown, for it may hold a password)")
     } else {
         format!("{name}={value}")

@@ -43,6 +43,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// FHIR has it, this server does not (yet).
     NotSupported,
+    /// Too many attempts that failed: try again after so many seconds.
+    TooManyRequests { retry_after_seconds: u32 },
     /// Try again after so many seconds.
     Busy { retry_after_seconds: u32 },
     /// The write may or may not have happened: read before trying again.
@@ -68,6 +70,7 @@ impl Kind {
             Kind::TooLarge => 413,
             Kind::UnsupportedMediaType => 415,
             Kind::Unprocessable => 422,
+            Kind::TooManyRequests { .. } => 429,
             Kind::Internal => 500,
             Kind::Busy { .. } | Kind::UnknownOutcome => 503,
         }
@@ -90,6 +93,7 @@ impl Kind {
             Kind::TooLarge => "too-long",
             Kind::TooCostly => "too-costly",
             Kind::Timeout => "timeout",
+            Kind::TooManyRequests { .. } => "throttled",
             Kind::Busy { .. } => "transient",
             Kind::UnknownOutcome => "incomplete",
             Kind::Internal => "exception",
@@ -124,6 +128,10 @@ impl Error {
 
     pub fn not_found(message: impl Into<String>) -> Self {
         Error::new(Kind::NotFound, message)
+    }
+
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Error::new(Kind::Unauthorized, message)
     }
 
     pub fn forbidden(message: impl Into<String>) -> Self {

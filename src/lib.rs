@@ -1,5 +1,6 @@
 //! Brasa, a FHIR R4 server: the rooms, bottom to top. `docs/ARCHITECTURE.md` says which may use which.
 
+pub mod account;
 pub mod app;
 pub mod audit;
 pub mod auth;

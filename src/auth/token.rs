@@ -86,6 +86,14 @@ pub fn sign(keys: &Keys, claims: &Claims) -> crate::error::Result<String> {
     encode(&header, claims, key.signing()).map_err(crate::error::Error::internal)
 }
 
+/// Which of our keys a token says that it was signed with; nothing is believed of it yet.
+pub fn key_id(token: &str) -> Option<String> {
+    if token.len() > TOKEN_BYTES_MAX {
+        return None;
+    }
+    decode_header(token).ok()?.kid
+}
+
 /// Reads a token. Nothing in its header says which key or which algorithm to trust: `kid` only names one of ours, and
 /// each of ours has one algorithm. `jku`, `jwk`, `x5u` and `x5c` are not looked at.
 pub fn verify(keys: &Keys, token: &str, expected: Expected<'_>) -> Result<Claims, Refusal> {

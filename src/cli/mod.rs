@@ -3,6 +3,7 @@
 mod bench;
 mod dictionary;
 mod health;
+mod keys;
 mod load;
 mod policy;
 mod serve;
@@ -56,6 +57,14 @@ enum Command {
         #[command(subcommand)]
         command: policy::Command,
     },
+    /// Keys that sign access tokens, for servers with BRASA_AUTH=on.
+    Keys {
+        #[command(subcommand)]
+        command: keys::Command,
+        /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
+        #[arg(long, value_name = "FOLDER", global = true)]
+        data_dir: Option<PathBuf>,
+    },
     /// Ask a running server whether it lives; for probes.
     Health {
         /// Ask whether it can serve instead.
@@ -85,6 +94,7 @@ async fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Load { load, data_dir } => load::run(&settings(None, data_dir)?, load).await,
         Command::Dictionary { command, data_dir } => dictionary::run(&settings(None, data_dir)?, command).await,
         Command::Policy { command } => policy::run(&command),
+        Command::Keys { command, data_dir } => keys::run(&settings(None, data_dir)?, command).await,
         Command::Health { ready } => health::run(&settings(None, None)?, ready).await,
     }
 }

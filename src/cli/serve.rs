@@ -1,7 +1,7 @@
 //! `brasa serve`: starts, says where it is and what to try, serves until it is told to stop.
 
 use crate::app::Application;
-use crate::config::Settings;
+use crate::config::{Auth, Settings};
 use crate::error::{Error, Result};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,6 +48,11 @@ fn tell(application: &Application, settings: &Settings) {
     say(&format!("FHIR R4 at http://{address}/fhir on {database}."));
     say("Try in another terminal:");
     say(&format!("  curl http://{address}/fhir/metadata?_pretty=true"));
+    if settings.auth == Auth::On {
+        say(&format!("  curl http://{address}/auth/login -d username=NAME --data-urlencode password@FILE"));
+        say("Stop with Ctrl-C.");
+        return;
+    }
     say(&format!(
         "  curl -H 'Content-Type: application/fhir+json' -d '{{\"resourceType\":\"Patient\",\"name\":[{{\"family\":\"Pérez\"}}]}}' http://{address}/fhir/Patient"
     ));

@@ -130,12 +130,57 @@ fn settings_that_do_not_go_together_are_refused() {
 
 #[test]
 fn a_server_without_accounts_starts_only_for_development_and_on_loopback() {
-    assert!(refusal(&[("BRASA_AUTH", "on")]).contains("no accounts yet"));
-    assert!(refusal(&[("BRASA_MODE", "production")]).contains("BRASA_MODE=development"));
-    assert!(refusal(&[("BRASA_MODE", "demo")]).contains("BRASA_MODE=demo"));
+    for mode in ["production", "demo"] {
+        let text = refusal(&[("BRASA_MODE", mode)]);
+        assert!(text.contains(&format!("BRASA_MODE={mode} is refused with BRASA_AUTH=off")), "{text}");
+    }
     assert!(refusal(&[("BRASA_LISTEN", "0.0.0.0:8080")]).contains("127.0.0.1:8080"));
-    assert!(refusal(&[("BRASA_LISTEN", "[::]:8080")]).contains("tunnel"));
+    assert!(refusal(&[("BRASA_LISTEN", "[::]:8080")]).contains("BRASA_AUTH=on"));
     with(&[("BRASA_LISTEN", "[::1]:0")]).expect("loopback too");
+}
+
+#[test]
+fn a_server_with_accounts_listens_anywhere() {
+    let settings = with(&[("BRASA_AUTH", "on"), ("BRASA_LISTEN", "0.0.0.0:8080")]).expect("accounts keep it");
+    assert_eq!((settings.auth, settings.registration), (Auth::On, false));
+    assert_eq!(settings.token_life, Duration::from_secs(900));
+    with(&[("BRASA_AUTH", "on"), ("BRASA_MODE", "demo"), ("BRASA_LISTEN", "[::]:80")]).expect("a demonstration");
+}
+
+#[test]
+fn production_refuses_what_is_weak_and_names_it() {
+    const SOUND: [(&str, &str); 3] =
+        [("BRASA_MODE", "production"), ("BRASA_AUTH", "on"), ("BRASA_BASE_URL", "https://fhir.example.org/fhir")];
+    with(&SOUND).expect("sound");
+    let changed = |name: &str, value: &'static str| {
+        SOUND.map(|(known, sound)| if known == name { (known, value) } else { (known, sound) })
+    };
+    assert!(refusal(&changed("BRASA_AUTH", "off")).contains("BRASA_AUTH=off"));
+    assert!(refusal(&changed("BRASA_BASE_URL", "")).contains("BRASA_BASE_URL"));
+    assert!(refusal(&changed("BRASA_BASE_URL", "http://fhir.example.org/fhir")).contains("https://"));
+    let admin = |password| {
+        let mut pairs = SOUND.to_vec();
+        pairs.extend([("BRASA_ADMIN_USERNAME", "Rosario"), ("BRASA_ADMIN_PASSWORD", password)]);
+        with(&pairs)
+    };
+    for password in ["short-12345", "aaaaaaaaaaaaaaaa", "rosario-2026!", "my-password-123", "changemechangeme"] {
+        let text = admin(password).expect_err(password).to_string();
+        assert!(text.starts_with("BRASA_ADMIN_PASSWORD") && !text.contains(password), "{text}");
+    }
+    admin("a long walk in the rain").expect("long and not one of the known ones");
+}
+
+#[test]
+fn the_first_admins_name_and_password_come_together_and_the_password_is_never_printed() {
+    let both = [("BRASA_AUTH", "on"), ("BRASA_ADMIN_USERNAME", "root"), ("BRASA_ADMIN_PASSWORD", "s3cret-of-all")];
+    let settings = with(&both).expect("both");
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    let [auth, username, password] = both;
+    assert!(refusal(&[auth, username]).contains("BRASA_ADMIN_PASSWORD"));
+    let text = refusal(&[auth, password]);
+    assert!(text.contains("BRASA_ADMIN_USERNAME") && !text.contains("s3cret"), "{text}");
+    let text = refusal(&[auth, username, ("BRASA_ADMIN_PASSWORD", "s3cret")]);
+    assert!(text.contains("8 characters") && !text.contains("s3cret"), "{text}");
 }
 
 #[test]

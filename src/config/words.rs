@@ -146,6 +146,27 @@ fn shown_pairs(text: &str) -> Option<String> {
     (!shown.is_empty()).then(|| shown.join(" "))
 }
 
+/// A password or the like: whatever prints it shows that there is one, and no more.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Secret(text.to_owned()))
+    }
+
+    /// For the one who checks or stores it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(not shown)")
+    }
+}
+
 /// The address under which clients reach the FHIR endpoint: `http` or `https`, no query, no trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(String);
@@ -170,6 +191,11 @@ impl BaseUrl {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether what is sent to it is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
     }
 }
 

@@ -17,15 +17,14 @@ pub struct Body {
     share: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads and, if it is compressed, decompresses the body.
-pub async fn read(state: &State, request: &HttpRequest, payload: web::Payload) -> Result<Body> {
-    let max = state.body_bytes_max;
+/// Reads and, if it is compressed, decompresses the body. `max`: it may be so long, both ways (bytes).
+pub async fn read(state: &State, request: &HttpRequest, payload: web::Payload, max: usize) -> Result<Body> {
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > max) {
         return Err(too_large(max));
     }
-    let mut body = collect(state, payload, announced).await?;
+    let mut body = collect(state, payload, announced, max).await?;
     match request.headers().get(CONTENT_ENCODING).map(|encoding| encoding.as_bytes().to_ascii_lowercase()) {
         None => Ok(body),
         Some(encoding) if encoding == b"identity" => Ok(body),
@@ -44,8 +43,7 @@ pub async fn read(state: &State, request: &HttpRequest, payload: web::Payload) -
     }
 }
 
-async fn collect(state: &State, mut payload: web::Payload, announced: Option<usize>) -> Result<Body> {
-    let max = state.body_bytes_max;
+async fn collect(state: &State, mut payload: web::Payload, announced: Option<usize>, max: usize) -> Result<Body> {
     let mut share = None;
     let mut bytes = BytesMut::with_capacity(announced.unwrap_or(0).min(1 << 20));
     loop {

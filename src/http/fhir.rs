@@ -4,14 +4,16 @@ use super::negotiate::{check_accept, check_content_type, check_form};
 use super::respond::{Form, answer, refusal};
 use super::told::Told;
 use super::{State, base, body};
-use crate::auth;
+use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
 use crate::interaction::handle;
 use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use crate::interaction::response::Response;
 use crate::interaction::route::{Interaction, route};
 use crate::telemetry::log_failure;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use actix_web::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ const PREFIXES: &[&str] = &["/fhir/R4", "/fhir"];
 
 pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
     let mut told = Told::of(&request);
+    told.is_private = state.accounts.is_some();
     let mut pretty = false;
     let prefix = prefix_of(request.path()).unwrap_or_default();
     let (base, answered) = match base::base(&state, &request, prefix) {
@@ -68,6 +71,8 @@ async fn answer_one(
     let interaction = route(method, path, request.query_string())?;
     told.interaction = Some(interaction.name());
     told.resource_type = interaction.resource_type().map(|resource_type| resource_type.as_str());
+    // Before anything else is said of the request, and before its body is read.
+    let grant = grant_for(state, &interaction, header(AUTHORIZATION)?.as_deref()).await?;
     let is_search = matches!(interaction, Interaction::Search(_));
     let has_form = is_search && method == Method::Post;
     let accept = header(ACCEPT)?;
@@ -81,15 +86,9 @@ async fn answer_one(
     if writes {
         check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
     }
-    let conditions = Conditions {
-        if_match: header(IF_MATCH)?,
-        if_none_match: header(IF_NONE_MATCH)?,
-        if_modified_since: header(IF_MODIFIED_SINCE)?,
-        if_none_exist: header(HeaderName::from_static("if-none-exist"))?,
-    };
+    let conditions = conditions(request)?;
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
-    let grant = auth::without_accounts();
-    let body = body::read(state, request, payload).await?;
+    let body = body::read(state, request, payload, state.body_bytes_max).await?;
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
@@ -120,6 +119,23 @@ async fn answer_one(
     })?
 }
 
+fn conditions(request: &HttpRequest) -> Result<Conditions> {
+    Ok(Conditions {
+        if_match: header(request, IF_MATCH)?,
+        if_none_match: header(request, IF_NONE_MATCH)?,
+        if_modified_since: header(request, IF_MODIFIED_SINCE)?,
+        if_none_exist: header(request, HeaderName::from_static("if-none-exist"))?,
+    })
+}
+
+/// What whoever sent the request may do. What the server can do at all (`metadata`) is open to everybody: a client reads
+/// there how to log in.
+async fn grant_for(state: &State, interaction: &Interaction, authorization: Option<&str>) -> Result<Grant> {
+    let is_open = matches!(interaction, Interaction::Capabilities);
+    let Some(accounts) = state.accounts.as_ref().filter(|_| !is_open) else { return Ok(auth::without_accounts()) };
+    accounts.grant(authorization).await
+}
+
 fn is_pretty(parameters: &[(String, String)]) -> bool {
     parameters.iter().any(|(name, value)| name == "_pretty" && value == "true")
 }
@@ -130,7 +146,7 @@ fn format_of(parameters: &[(String, String)]) -> Option<&str> {
 
 /// A header's value, its lines joined as RFC 9110 has it. One that cannot be read is refused: a condition that is
 /// ignored would let a write happen that the client wanted stopped.
-fn header(request: &HttpRequest, name: HeaderName) -> Result<Option<String>> {
+pub(super) fn header(request: &HttpRequest, name: HeaderName) -> Result<Option<String>> {
     let mut lines = Vec::new();
     for value in request.headers().get_all(&name) {
         let unreadable = |_| Error::invalid("This header holds more than ASCII.").at(format!("http.{name}"));

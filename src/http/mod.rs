@@ -1,5 +1,6 @@
 //! The only room with actix-web: addresses, headers, bodies under their limits, and errors as OperationOutcomes.
 
+mod auth;
 mod base;
 mod body;
 mod encoding;
@@ -11,6 +12,7 @@ mod told;
 
 pub use encoding::no_encoding_is_refused;
 
+use crate::account::Accounts;
 use crate::config::{BaseUrl, Settings};
 use crate::interaction::Context;
 use actix_web::web;
@@ -26,6 +28,8 @@ const BODY_PIECE_BYTES: usize = 1024;
 /// What every handler works with.
 pub struct State {
     pub context: Arc<Context>,
+    /// `None`: BRASA_AUTH=off, and everybody may do everything.
+    accounts: Option<Arc<Accounts>>,
     /// Where Bundles run: not on a thread that reads sockets.
     runtime: Handle,
     base_url: Option<BaseUrl>,
@@ -39,9 +43,10 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(context: Arc<Context>, settings: &Settings, runtime: Handle) -> State {
+    pub fn new(context: Arc<Context>, accounts: Option<Arc<Accounts>>, settings: &Settings, runtime: Handle) -> State {
         State {
             context,
+            accounts,
             runtime,
             base_url: settings.base_url.clone(),
             listen_host: settings.listen.ip().to_string(),
@@ -72,5 +77,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/health", web::head().to(health::health))
         .route("/ready", web::get().to(health::ready))
         .route("/ready", web::head().to(health::ready))
+        .route("/.well-known/jwks.json", web::get().to(auth::jwks))
+        .service(web::scope("/auth").default_service(web::route().to(auth::any)))
         .default_service(web::route().to(fhir::any));
 }

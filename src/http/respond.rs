@@ -9,7 +9,7 @@ use crate::interaction::response::Response;
 use crate::telemetry::RequestId;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
@@ -40,8 +40,11 @@ pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
 /// A refusal as an OperationOutcome that carries the request's id.
 pub fn refusal(form: &Form<'_>, error: &Error, allowed: Option<&str>) -> HttpResponse {
     let mut builder = start(error.kind.status());
-    if let Kind::Busy { retry_after_seconds } = error.kind {
+    if let Kind::Busy { retry_after_seconds } | Kind::TooManyRequests { retry_after_seconds } = error.kind {
         builder.insert_header((RETRY_AFTER, retry_after_seconds.to_string()));
+    }
+    if error.kind == Kind::Unauthorized {
+        builder.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"brasa\"")));
     }
     if let Some(allowed) = allowed {
         builder.insert_header((actix_web::http::header::ALLOW, allowed));
@@ -56,9 +59,7 @@ pub fn refusal(form: &Form<'_>, error: &Error, allowed: Option<&str>) -> HttpRes
 }
 
 fn start(status: u16) -> HttpResponseBuilder {
-    let mut builder = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
-    builder.insert_header((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
-    builder
+    HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 fn finish(mut builder: HttpResponseBuilder, body: Option<Vec<u8>>, pretty: bool) -> HttpResponse {

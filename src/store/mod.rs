@@ -1,5 +1,6 @@
 //! The only room with SQL: nodes and routing, the current and superseded versions, and the one commit.
 
+mod account;
 pub mod body;
 mod commit;
 mod criterion;
@@ -24,6 +25,10 @@ pub mod shard;
 pub mod sqlstate;
 pub mod statement;
 
+pub use account::{
+    AccountChange, AccountRow, AccountState, AccountTables, KeyRow, KeyState, NewAccount, NewSession, SessionRow,
+    SessionState, SigningKeyRow,
+};
 pub use commit::{Locked, NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
 pub use criterion::CriterionLock;
 pub use database::Database;

@@ -33,6 +33,11 @@ const ON_COORDINATOR: &[&str] = &[
     "search_parameter",
     "reindex_job",
     "server",
+    "account",
+    "session",
+    "api_key",
+    "signing_key",
+    "log_in_failure",
     "refinery_schema_history",
     "citus_schema_history",
 ];

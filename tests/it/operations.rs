@@ -357,7 +357,8 @@ async fn a_bad_setting_stops_the_start_and_is_named() {
         ("BRASA_BODY_BYTES_MAX", "1"),
         ("BRASA_LISTENN", "127.0.0.1:0"),
         ("BRASA_MODE", "production"),
-        ("BRASA_AUTH", "on"),
+        ("BRASA_AUTH", "yes"),
+        ("BRASA_ADMIN_PASSWORD", "alone"),
     ] {
         let (status, lines) = Program::start(&[(name, value)]).end().await;
         assert_eq!(status.code(), Some(1), "{name}={value}: {lines:?}");

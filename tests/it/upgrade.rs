@@ -4,7 +4,8 @@ use crate::support::Server;
 use crate::support::bundle::{observation, put, transaction};
 use serde_json::json;
 
-/// Takes the tables back to what they were before the index had the system, repeated tokens and dates.
+/// Takes the tables back to what they were before the index had the system, repeated tokens and dates, and before
+/// there were accounts.
 const AS_OF_V5: &str = "
     ALTER TABLE search_token DROP COLUMN repeated;
     DROP INDEX search_token_by_token;
@@ -16,6 +17,7 @@ const AS_OF_V5: &str = "
     ALTER TABLE search_number DROP COLUMN date;
     ALTER TABLE search_number DROP COLUMN is_range;
     CREATE INDEX search_number_by_range ON search_number (param, high) WHERE low < high;
+    DROP TABLE session, api_key, account, signing_key, log_in_failure;
     DELETE FROM refinery_schema_history WHERE version > 5";
 
 #[tokio::test(flavor = "multi_thread")]

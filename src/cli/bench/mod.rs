@@ -70,6 +70,9 @@ impl Options {
         let mut flags = vec![
             ("BRASA_LISTEN", "127.0.0.1:0".to_owned()),
             ("BRASA_DATA_DIR", data_dir.to_string_lossy().into_owned()),
+            // What is measured logs in nowhere, and nobody else reaches it.
+            ("BRASA_MODE", "development".to_owned()),
+            ("BRASA_AUTH", "off".to_owned()),
         ];
         if self.searches {
             flags.push(("BRASA_EXPLAIN", "on".to_owned()));

@@ -38,7 +38,8 @@ async fn of_a_mixed_batch_the_allowed_entries_are_done_and_of_a_transaction_none
     };
     let batch = desk.ask(&me, &bundle("batch", mixed())).await;
     let entries = batch.body["entry"].as_array().unwrap();
-    let statuses: Vec<&str> = entries.iter().map(|entry| &entry["response"]["status"].as_str().unwrap()[..3]).collect();
+    let statuses: Vec<&str> =
+        entries.iter().map(|entry| entry["response"]["status"].as_str().unwrap().get(..3).unwrap()).collect();
     assert_eq!(statuses, ["201", "403", "404", "200", "403"], "{}", batch.body);
     assert_eq!(entries[3]["resource"]["entry"].as_array().map_or(0, Vec::len), 0);
     let count = "Observation?_summary=count";

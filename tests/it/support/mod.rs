@@ -75,6 +75,25 @@ pub async fn read_to_end(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Somebody who shows a token or a key with each request.
+pub struct User<'a> {
+    server: &'a Server,
+    authorization: String,
+}
+
+impl User<'_> {
+    /// Sends JSON, or nothing where the body is null. `path` as for [`Server::send`].
+    pub async fn send(&self, method: &str, path: &str, body: Value) -> Answer {
+        let headers = [("authorization", self.authorization.as_str()), ("content-type", "application/json")];
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        self.server.send(method, path, &headers, text).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, Value::Null).await
+    }
+}
+
 impl Server {
     pub async fn start() -> Server {
         Server::start_with(&[]).await
@@ -143,6 +162,11 @@ impl Server {
         let mut stream = self.dial().await;
         stream.write_all(request.as_ref()).await.expect("the server reads");
         read_to_end(&mut stream).await
+    }
+
+    /// A client that shows this token or key with each request.
+    pub fn as_user(&self, token: &str) -> User<'_> {
+        User { server: self, authorization: format!("Bearer {token}") }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

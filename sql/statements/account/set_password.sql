@@ -1,0 +1,16 @@
+-- A new password; all sessions of the account end but one. $1 id of the account, $2 hash of the password, $3 hash of the one
+-- before: another change may have been faster. $4 the session that goes on, or null: all end. Plan: small tables of the
+-- coordinator.
+WITH changed AS (
+    UPDATE account
+    SET password = $2, changed = clock_timestamp()
+    WHERE id = $1 AND password = $3
+    RETURNING id
+), ended AS (
+    UPDATE session
+    SET ended = clock_timestamp()
+    FROM changed
+    WHERE session.account = changed.id AND session.ended IS NULL AND session.id IS DISTINCT FROM $4
+)
+SELECT id
+FROM changed

@@ -1,0 +1,148 @@
+//! From the header of a request to the one who asks. <https://www.rfc-editor.org/rfc/rfc6750>
+
+use super::Accounts;
+use super::live::Credential;
+use super::secret::{self, ApiKey, KEY_PREFIX};
+use crate::auth::Grant;
+use crate::auth::access::{Access, Client};
+use crate::auth::role::Role;
+use crate::auth::scope::Scopes;
+use crate::auth::token::{self, Claims, Expected, Refusal};
+use crate::error::{Error, Result};
+use crate::fhir::id::Id;
+use crate::store::AccountState;
+use chrono::Utc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Whoever asks, after it was shown who that is.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub account: AccountState,
+    /// The session that the access token belongs to; `None`: a key was shown.
+    pub session: Option<String>,
+    /// What the client may do of what the account may.
+    pub scopes: Option<String>,
+    pub grant: Grant,
+}
+
+impl Caller {
+    /// Refuses a program, by a key or by a token with scopes: it acts for the account on resources, but does not speak for
+    /// its owner.
+    pub fn demand_session(&self) -> Result<&str> {
+        let own = self.session.as_deref().filter(|_| self.scopes.is_none());
+        own.ok_or_else(|| Error::forbidden("A key cannot do this. Log in with the password."))
+    }
+}
+
+impl Accounts {
+    /// Who shows this `Authorization` header. Nothing but a valid credential opens anything: all else is 401.
+    pub async fn authenticate(&self, header: Option<&str>) -> Result<Caller> {
+        let Some(header) = header else {
+            let message = "Say who you are: Authorization: Bearer, and an access token from /auth/login or a key.";
+            return Err(Error::unauthorized(message).at("http.authorization"));
+        };
+        let (scheme, credential) = header.split_once(' ').unwrap_or((header, ""));
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(refused());
+        }
+        match credential.starts_with(KEY_PREFIX) {
+            true => self.by_key(credential).await,
+            false => self.by_token(credential).await,
+        }
+    }
+
+    /// What whoever shows this header may do.
+    pub async fn grant(&self, header: Option<&str>) -> Result<Grant> {
+        Ok(self.authenticate(header).await?.grant)
+    }
+
+    async fn by_token(&self, text: &str) -> Result<Caller> {
+        let claims = self.claims(text).await?;
+        let live = match self.live.find(&claims.sid) {
+            Some(live) => live,
+            None => self.read_session(&claims.sid).await?.ok_or_else(refused)?,
+        };
+        if live.key.is_some() || live.account.id != claims.sub {
+            return Err(refused());
+        }
+        let patient = claims.patient.as_deref().and_then(|id| Id::parse(id).ok());
+        let client = claims.scope.as_deref().map(|scope| Client { scopes: Scopes::parse(scope), patient });
+        Ok(Caller {
+            account: live.account.clone(),
+            session: Some(claims.sid),
+            scopes: claims.scope,
+            grant: grant(&live.account, client),
+        })
+    }
+
+    async fn claims(&self, text: &str) -> Result<Claims> {
+        let keys = match token::key_id(text) {
+            Some(id) => self.ring.with(&self.tables, &id).await?,
+            None => self.ring.keys(),
+        };
+        let expected = Expected { issuer: &self.issuer, audience: &self.issuer, now: Utc::now().timestamp() };
+        token::verify(&keys, text, expected).map_err(|refusal: Refusal| {
+            tracing::debug!(?refusal, "a token was refused");
+            refused()
+        })
+    }
+
+    async fn read_session(&self, id: &str) -> Result<Option<Arc<Credential>>> {
+        let read = Instant::now();
+        let Some(session) = self.tables.session(id).await?.filter(|session| session.valid) else { return Ok(None) };
+        let credential = Arc::new(Credential { account: session.account, key: None });
+        self.live.note(id, read, Arc::clone(&credential));
+        Ok(Some(credential))
+    }
+
+    async fn by_key(&self, text: &str) -> Result<Caller> {
+        let shown = ApiKey::parse(text).ok_or_else(refused)?;
+        let live = match self.live.find(&shown.id) {
+            Some(live) => live,
+            None => self.read_key(&shown.id).await?.ok_or_else(refused)?,
+        };
+        let Some((hash, scopes)) = &live.key else { return Err(refused()) };
+        if !secret::are_equal(hash, &shown.hash()) {
+            return Err(refused());
+        }
+        // A patient's key is about that patient; anybody else's has no patient in its context.
+        let patient = link(&live.account);
+        let client = Client { scopes: Scopes::parse(scopes), patient };
+        Ok(Caller {
+            account: live.account.clone(),
+            session: None,
+            scopes: Some(scopes.clone()),
+            grant: grant(&live.account, Some(client)),
+        })
+    }
+
+    async fn read_key(&self, id: &str) -> Result<Option<Arc<Credential>>> {
+        let read = Instant::now();
+        let Some(key) = self.tables.key(id).await?.filter(|key| key.valid) else { return Ok(None) };
+        if key.stale {
+            self.tables.touch_key(id).await?;
+        }
+        let credential = Arc::new(Credential { account: key.account, key: Some((key.hash, key.scopes)) });
+        self.live.note(id, read, Arc::clone(&credential));
+        Ok(Some(credential))
+    }
+}
+
+/// The same for every reason: whoever tries learns nothing.
+pub fn refused() -> Error {
+    let message = "This credential is not valid, or no longer. Log in again, or use another key.";
+    Error::unauthorized(message).at("http.authorization")
+}
+
+/// Role and link are the account's of now, whatever they were when the token was made.
+fn grant(account: &AccountState, client: Option<Client>) -> Grant {
+    let role = Role::parse(&account.role);
+    Grant::of(Access { role, duties: None, patient: link(account), reason: None, client })
+}
+
+/// The record that a patient's account is linked to.
+fn link(account: &AccountState) -> Option<Id> {
+    let patient = account.patient.as_deref().filter(|_| account.role == Role::Patient.as_str());
+    patient.and_then(|id| Id::parse(id).ok())
+}

@@ -1,0 +1,175 @@
+//! Logging in and out, and staying logged in: sessions, access tokens, and refresh tokens that rotate.
+//! <https://www.rfc-editor.org/rfc/rfc9700#section-2.2.2>
+
+use super::authenticate::{Caller, refused};
+use super::secret::{self, RefreshToken};
+use super::{Accounts, folded, signing};
+use crate::auth::password::Verdict;
+use crate::auth::token::{self, Audience, Claims};
+use crate::error::{Error, Kind, Result};
+use crate::store::{AccountRow, NewSession, SessionRow};
+use chrono::{DateTime, Utc};
+
+/// The client of whoever logs in at this server itself.
+const OWN_CLIENT: &str = "brasa";
+/// Of what a client says of itself, so much is kept (characters).
+const CLIENT_CHARS_MAX: usize = 200;
+/// So many sessions of an account are listed.
+const LISTED_MAX: i64 = 200;
+
+/// What a log-in gives.
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+    /// How long the access token is valid.
+    pub expires_in_seconds: i64,
+}
+
+impl Accounts {
+    /// Starts a session for whoever knows the password. `client`: what the program says of itself, for the list of sessions.
+    ///
+    /// # Errors
+    /// 401 for a wrong password and for an account that is not there or is disabled, all alike; 429 after failures.
+    pub async fn log_in(&self, username: &str, password: String, client: &str) -> Result<Tokens> {
+        let username = folded(username);
+        let account = self.tables.by_username(&username).await?;
+        let account = account.filter(|account| !account.disabled);
+        if !self.is_password(&username, account.as_ref(), password).await? {
+            return Err(Error::unauthorized("The user name or the password is wrong."));
+        }
+        let account = account.ok_or_else(|| Error::internal("a password was right for no account"))?;
+        self.start_session(&account.id, client).await
+    }
+
+    /// Whether the password is right. Each wrong one makes the next wait longer, for this user name and whoever tries.
+    async fn is_password(&self, username: &str, account: Option<&AccountRow>, password: String) -> Result<bool> {
+        let attempts = secret::hash(username.as_bytes());
+        if let Err(retry_after_seconds) = self.tables.may_try(&attempts).await? {
+            let message = format!("Too many attempts for this user name failed. Try again in {retry_after_seconds} s.");
+            return Err(Error::new(Kind::TooManyRequests { retry_after_seconds }, message));
+        }
+        let stored = account.and_then(|account| account.password.clone());
+        let verdict = self.passwords.verify(password.clone(), stored.clone()).await?;
+        if verdict == Verdict::Wrong {
+            self.tables.note_failure(&attempts).await?;
+            return Ok(false);
+        }
+        self.tables.forget_failures(&attempts).await?;
+        if let (Verdict::RightButOld, Some(account), Some(stored)) = (verdict, account, stored) {
+            let hash = self.passwords.hash(password).await?;
+            self.tables.replace_hash(&account.id, &hash, &stored).await?;
+        }
+        Ok(true)
+    }
+
+    async fn start_session(&self, account: &str, client: &str) -> Result<Tokens> {
+        let (id, secret) = (secret::id()?, secret::random()?);
+        let refresh = RefreshToken::first(&id, &secret)?;
+        let client: String = client.chars().filter(|c| !c.is_control()).take(CLIENT_CHARS_MAX).collect();
+        let new = NewSession {
+            id: &id,
+            account,
+            secret: &secret,
+            refresh: &refresh.hash(),
+            client: &client,
+            life_seconds: self.refresh_seconds,
+        };
+        let expires = self.tables.start_session(&new).await?.ok_or_else(refused)?;
+        self.tokens(account, &refresh, expires)
+    }
+
+    /// An access token for the session, beside its refresh token.
+    fn tokens(&self, account: &str, refresh: &RefreshToken, session_expires: DateTime<Utc>) -> Result<Tokens> {
+        let now = Utc::now().timestamp();
+        let expires_in_seconds = self.token_seconds.min(session_expires.timestamp().saturating_sub(now)).max(1);
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: Audience::One(self.issuer.clone()),
+            sub: account.to_owned(),
+            exp: now.saturating_add(expires_in_seconds),
+            iat: now,
+            jti: signing::token_id()?,
+            client_id: OWN_CLIENT.to_owned(),
+            sid: refresh.session.clone(),
+            scope: None,
+            patient: None,
+        };
+        let access = token::sign(&self.ring.keys(), &claims)?;
+        Ok(Tokens { access, refresh: refresh.text(), expires_in_seconds })
+    }
+
+    /// Goes on with a session: each refresh token can be used once. Within ten seconds the one before gives the same
+    /// successor again, for a client that missed the answer; later, somebody has a copy, and the session ends.
+    pub async fn refresh(&self, token: &str) -> Result<Tokens> {
+        let invalid = || Error::unauthorized("This refresh token is not valid, or no longer. Log in again.");
+        let token = RefreshToken::parse(token).ok_or_else(invalid)?;
+        // Twice: the other of two requests at once may have been faster, and then this one comes within the grace.
+        for _ in 0..2 {
+            let session = self.tables.session(&token.session).await?.ok_or_else(invalid)?;
+            if !session.valid || !token.is_true(&session.secret) {
+                return Err(invalid());
+            }
+            let next = token.next(&session.secret);
+            let is_current = secret::are_equal(&session.refresh, &token.hash());
+            let is_before = session.previous.is_some_and(|before| secret::are_equal(&before, &token.hash()));
+            let goes_on = match (is_current, is_before && session.grace) {
+                (true, _) => self.tables.rotate_session(&token.session, &token.hash(), &next.hash()).await?,
+                (false, true) => true,
+                (false, false) => {
+                    self.end(&token.session, &session.account.id).await?;
+                    tracing::warn!("a refresh token was used twice: its session is ended");
+                    return Err(invalid());
+                }
+            };
+            if goes_on {
+                return self.tokens(&session.account.id, &next, session.expires);
+            }
+        }
+        Err(invalid())
+    }
+
+    /// Ends the caller's session. Its access token is useless from now on.
+    pub async fn log_out(&self, caller: &Caller) -> Result<()> {
+        let session = caller.demand_session()?;
+        self.end(session, &caller.account.id).await.map(drop)
+    }
+
+    /// The caller's sessions, the newest first.
+    pub async fn sessions(&self, caller: &Caller) -> Result<Vec<SessionRow>> {
+        caller.demand_session()?;
+        self.tables.sessions(&caller.account.id, LISTED_MAX).await
+    }
+
+    /// Ends one of the caller's sessions.
+    pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<()> {
+        caller.demand_session()?;
+        match self.end(id, &caller.account.id).await? {
+            true => Ok(()),
+            false => Err(Error::not_found("You have no such session.")),
+        }
+    }
+
+    async fn end(&self, id: &str, account: &str) -> Result<bool> {
+        let ended = self.tables.end_session(id, account).await?;
+        self.live.forget();
+        Ok(ended)
+    }
+
+    /// A new password for whoever knows the one of now. All other sessions of the account end.
+    pub async fn change_password(&self, caller: &Caller, old: String, new: &str) -> Result<()> {
+        let session = caller.demand_session()?;
+        let account = self.tables.by_id(&caller.account.id).await?.ok_or_else(refused)?;
+        if !self.is_password(&account.username, Some(&account), old).await? {
+            return Err(Error::forbidden("The password of now is wrong.").at("old_password"));
+        }
+        let hash = self.check_password(new).await.map_err(|error| error.at("new_password"))?;
+        // Read anew: the hash may have been replaced by a better one a moment ago.
+        let before = self.tables.by_id(&account.id).await?.and_then(|account| account.password).ok_or_else(refused)?;
+        let is_set = self.tables.set_password(&account.id, &hash, &before, Some(session)).await?;
+        self.live.forget();
+        match is_set {
+            true => Ok(()),
+            false => Err(Error::conflict("The password was changed elsewhere in the meantime. Log in again.")),
+        }
+    }
+}

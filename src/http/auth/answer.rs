@@ -1,0 +1,172 @@
+//! What each address about accounts answers.
+
+use super::Endpoint;
+use super::asked::{Asked, ChangePassword, ChangeUser, LogIn, MakeKey, MakeUser, Refresh, Register};
+use crate::account::{AccountRow, Accounts, Caller, KeyRow, NewKey, NewUser, SessionRow, Tokens, UserChange};
+use crate::error::{Error, Result};
+use crate::interaction::request::form_urlencoded;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+/// A status and, mostly, a body.
+pub struct Answered {
+    pub status: u16,
+    pub body: Option<Value>,
+}
+
+fn ok(body: Value) -> Answered {
+    Answered { status: 200, body: Some(body) }
+}
+
+fn created(body: Value) -> Answered {
+    Answered { status: 201, body: Some(body) }
+}
+
+const NOTHING: Answered = Answered { status: 204, body: None };
+
+pub async fn answer(accounts: &Accounts, asked: Asked) -> Result<Answered> {
+    match &asked.caller {
+        None => open(accounts, &asked).await,
+        Some(caller) => known(accounts, caller, &asked).await,
+    }
+}
+
+/// What whoever has not logged in may ask.
+async fn open(accounts: &Accounts, asked: &Asked) -> Result<Answered> {
+    match asked.endpoint {
+        Endpoint::LogIn => {
+            let LogIn { username, password } = asked.json_or_form()?;
+            Ok(ok(tokens(&accounts.log_in(&username, password, &asked.client).await?)))
+        }
+        Endpoint::Refresh => {
+            let Refresh { refresh_token } = asked.json_or_form()?;
+            Ok(ok(tokens(&accounts.refresh(&refresh_token).await?)))
+        }
+        Endpoint::Register => {
+            let Register { username, password, .. } = asked.json_or_form()?;
+            Ok(created(account(&accounts.register(&username, password).await?)))
+        }
+        _ => Err(Error::internal("an address that needs a caller was asked without one")),
+    }
+}
+
+async fn known(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<Answered> {
+    match asked.endpoint {
+        Endpoint::LogOut => accounts.log_out(caller).await.map(|()| NOTHING),
+        Endpoint::Me => Ok(ok(me(caller))),
+        Endpoint::ChangePassword => {
+            let ChangePassword { old_password, new_password } = asked.json()?;
+            accounts.change_password(caller, old_password, &new_password).await.map(|()| NOTHING)
+        }
+        Endpoint::Sessions => {
+            let rows = accounts.sessions(caller).await?;
+            let rows: Vec<Value> = rows.iter().map(|row| session(row, caller)).collect();
+            Ok(ok(json!({ "sessions": rows })))
+        }
+        Endpoint::EndSession => accounts.end_session(caller, &asked.id).await.map(|()| NOTHING),
+        Endpoint::Keys => {
+            let rows: Vec<Value> = accounts.keys(caller).await?.iter().map(key).collect();
+            Ok(ok(json!({ "keys": rows })))
+        }
+        Endpoint::MakeKey => {
+            let wanted: MakeKey = asked.json()?;
+            let new = NewKey { expires: wanted.expires()?, name: wanted.name, scopes: wanted.scopes };
+            let made = accounts.make_key(caller, new).await?;
+            let mut body = key(&made.row);
+            if let Some(members) = body.as_object_mut() {
+                members.insert("key".to_owned(), Value::String(made.text));
+            }
+            Ok(created(body))
+        }
+        Endpoint::RevokeKey => accounts.revoke_key(caller, &asked.id).await.map(|()| NOTHING),
+        Endpoint::Users => users(accounts, caller, asked).await,
+        Endpoint::MakeUser => {
+            let MakeUser { username, password, role, patient, practitioner } = asked.json()?;
+            let new = NewUser { username, password, role, patient, practitioner };
+            Ok(created(account(&accounts.make_user(caller, new).await?)))
+        }
+        Endpoint::ChangeUser => {
+            let ChangeUser { role, disabled, patient, practitioner, password } = asked.json()?;
+            let change = UserChange { role, disabled, patient, practitioner, password };
+            Ok(ok(account(&accounts.change_user(caller, &asked.id, change).await?)))
+        }
+        Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register => open(accounts, asked).await,
+    }
+}
+
+/// A page of accounts; `after` of the next one is the last name of this one.
+async fn users(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<Answered> {
+    let mut after = String::new();
+    for (name, value) in form_urlencoded(&asked.query)? {
+        match name.as_str() {
+            "after" => after = value,
+            _ => return Err(Error::invalid("Only `after` is read here.").at(name)),
+        }
+    }
+    let rows: Vec<Value> = accounts.users(caller, &after).await?.iter().map(account).collect();
+    Ok(ok(json!({ "users": rows })))
+}
+
+/// <https://www.rfc-editor.org/rfc/rfc6749#section-5.1>
+fn tokens(tokens: &Tokens) -> Value {
+    json!({
+        "access_token": tokens.access,
+        "token_type": "Bearer",
+        "expires_in": tokens.expires_in_seconds,
+        "refresh_token": tokens.refresh,
+    })
+}
+
+fn me(caller: &Caller) -> Value {
+    let account = &caller.account;
+    json!({
+        "id": account.id,
+        "username": account.username,
+        "role": account.role,
+        "patient": account.patient,
+        "practitioner": account.practitioner,
+        "session": caller.session,
+        "scopes": caller.scopes,
+    })
+}
+
+/// Nothing of the password but whether there is one.
+fn account(row: &AccountRow) -> Value {
+    json!({
+        "id": row.id,
+        "username": row.username,
+        "role": row.role,
+        "patient": row.patient,
+        "practitioner": row.practitioner,
+        "disabled": row.disabled,
+        "has_password": row.password.is_some(),
+        "created": instant(row.created),
+        "changed": instant(row.changed),
+    })
+}
+
+fn session(row: &SessionRow, caller: &Caller) -> Value {
+    json!({
+        "id": row.id,
+        "client": row.client,
+        "created": instant(row.created),
+        "expires": instant(row.expires),
+        "last_used": instant(row.last_used),
+        "is_this_one": caller.session.as_deref() == Some(row.id.as_str()),
+    })
+}
+
+fn key(row: &KeyRow) -> Value {
+    json!({
+        "id": row.id,
+        "name": row.name,
+        "scopes": row.scopes,
+        "created": instant(row.created),
+        "expires": row.expires.map(instant),
+        "last_used": row.last_used.map(instant),
+    })
+}
+
+fn instant(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

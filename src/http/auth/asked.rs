@@ -1,0 +1,137 @@
+//! What is asked of accounts, and reading it: JSON, for some also a form, and no member that is not known.
+
+use super::Endpoint;
+use crate::account::Caller;
+use crate::error::{Error, Kind, Result};
+use crate::interaction::request::form_urlencoded;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// One request.
+pub struct Asked {
+    pub endpoint: Endpoint,
+    /// `None` where nobody need have logged in.
+    pub caller: Option<Caller>,
+    pub id: String,
+    pub query: String,
+    pub content_type: Option<String>,
+    /// What the client says of itself.
+    pub client: String,
+    pub body: Bytes,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogIn {
+    pub username: String,
+    pub password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    pub refresh_token: String,
+}
+
+/// What a stranger says of a role or a link is read and means nothing: forms that are the same for all may send it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    pub username: String,
+    pub password: String,
+    #[serde(default, rename = "role")]
+    _role: IgnoredAny,
+    #[serde(default, rename = "patient")]
+    _patient: IgnoredAny,
+    #[serde(default, rename = "practitioner")]
+    _practitioner: IgnoredAny,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    pub old_password: String,
+    pub new_password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MakeKey {
+    pub name: String,
+    pub scopes: String,
+    expires: Option<String>,
+}
+
+impl MakeKey {
+    pub fn expires(&self) -> Result<Option<DateTime<Utc>>> {
+        let Some(text) = &self.expires else { return Ok(None) };
+        let wrong = |_| Error::invalid("This is no instant such as 2030-01-31T00:00:00Z.").at("expires");
+        Ok(Some(DateTime::parse_from_rfc3339(text).map_err(wrong)?.to_utc()))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MakeUser {
+    pub username: String,
+    pub password: Option<String>,
+    pub role: String,
+    pub patient: Option<String>,
+    pub practitioner: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeUser {
+    pub role: Option<String>,
+    pub disabled: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    pub patient: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    pub practitioner: Option<Option<String>>,
+    pub password: Option<String>,
+}
+
+/// Tells a member that is null, which takes a link away, from one that is not there.
+fn given<'de, D: Deserializer<'de>>(reader: D) -> std::result::Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(reader).map(Some)
+}
+
+impl Asked {
+    /// The body as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        match self.content_name().as_str() {
+            "application/json" => serde_json::from_slice(&self.body).map_err(|fault| unreadable(&fault)),
+            _ => Err(Error::new(Kind::UnsupportedMediaType, "Send application/json.").at("http.content-type")),
+        }
+    }
+
+    /// The body as JSON or as a form.
+    pub fn json_or_form<T: DeserializeOwned>(&self) -> Result<T> {
+        if self.content_name() != "application/x-www-form-urlencoded" {
+            return self.json();
+        }
+        let text = std::str::from_utf8(&self.body).map_err(|_| Error::invalid("The body is not UTF-8."))?;
+        let mut members = Map::new();
+        for (name, value) in form_urlencoded(text)? {
+            if members.contains_key(&name) {
+                return Err(Error::invalid("This is given twice.").at(name));
+            }
+            members.insert(name, Value::String(value));
+        }
+        serde_json::from_value(Value::Object(members)).map_err(|fault| unreadable(&fault))
+    }
+
+    fn content_name(&self) -> String {
+        let name = self.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();
+        name.trim().to_ascii_lowercase()
+    }
+}
+
+/// Says which member is not known, missing or of another kind.
+fn unreadable(fault: &serde_json::Error) -> Error {
+    Error::invalid(format!("The body is not what is read here: {fault}."))
+}

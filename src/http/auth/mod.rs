@@ -1,0 +1,180 @@
+//! Accounts over HTTP: logging in and staying so, keys, and the accounts themselves for administrators.
+
+mod answer;
+mod asked;
+
+use super::respond::{Form, refusal};
+use super::told::Told;
+use super::{State, base, body};
+use crate::account::Accounts;
+use crate::error::{Error, Kind, Result};
+use crate::http::fhir::header;
+use crate::telemetry::log_failure;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
+use actix_web::{HttpRequest, HttpResponse, web};
+use answer::{Answered, answer};
+use asked::Asked;
+use std::sync::Arc;
+
+/// A body holds some words (bytes).
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    LogIn,
+    Refresh,
+    LogOut,
+    Me,
+    Register,
+    ChangePassword,
+    Sessions,
+    EndSession,
+    Keys,
+    MakeKey,
+    RevokeKey,
+    Users,
+    MakeUser,
+    ChangeUser,
+}
+
+/// Method, address under `/auth/`, what it is, and its name in the log. `{}` is an id.
+const ENDPOINTS: &[(&str, &str, Endpoint, &str)] = &[
+    ("POST", "login", Endpoint::LogIn, "log-in"),
+    ("POST", "refresh", Endpoint::Refresh, "refresh"),
+    ("POST", "logout", Endpoint::LogOut, "log-out"),
+    ("GET", "me", Endpoint::Me, "me"),
+    ("POST", "register", Endpoint::Register, "register"),
+    ("POST", "password/change", Endpoint::ChangePassword, "change-password"),
+    ("GET", "sessions", Endpoint::Sessions, "sessions"),
+    ("DELETE", "sessions/{}", Endpoint::EndSession, "end-session"),
+    ("GET", "keys", Endpoint::Keys, "keys"),
+    ("POST", "keys", Endpoint::MakeKey, "make-key"),
+    ("DELETE", "keys/{}", Endpoint::RevokeKey, "revoke-key"),
+    ("GET", "users", Endpoint::Users, "users"),
+    ("POST", "users", Endpoint::MakeUser, "make-user"),
+    ("PATCH", "users/{}", Endpoint::ChangeUser, "change-user"),
+];
+
+impl Endpoint {
+    /// What works for whoever has not logged in yet.
+    fn is_open(self) -> bool {
+        matches!(self, Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register)
+    }
+}
+
+/// The rows of an address, and the id in it.
+fn rows(path: &str) -> (Vec<&'static (&'static str, &'static str, Endpoint, &'static str)>, &str) {
+    let rest = path.strip_prefix("/auth/").unwrap_or_default();
+    let (folder, id) = rest.rsplit_once('/').unwrap_or((rest, ""));
+    let named = |pattern: &str| match pattern.strip_suffix("/{}") {
+        Some(place) => place == folder && !id.is_empty(),
+        None => pattern == rest,
+    };
+    (ENDPOINTS.iter().filter(|row| named(row.1)).collect(), id)
+}
+
+pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
+    let mut told = Told::of(&request);
+    told.is_private = true;
+    let answered = answer_one(&state, &request, payload, &mut told).await;
+    let response = match answered {
+        Ok(answered) => {
+            let status = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let mut builder = HttpResponse::build(status);
+            match answered.body {
+                Some(body) => builder.json(body),
+                None => builder.finish(),
+            }
+        }
+        Err(error) => refused(&request, &told, &error),
+    };
+    told.tell(&request, response)
+}
+
+fn refused(request: &HttpRequest, told: &Told, error: &Error) -> HttpResponse {
+    if error.kind.status() >= 500 {
+        log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
+    }
+    let allowed = || rows(request.path()).0.iter().map(|row| row.0).collect::<Vec<_>>().join(", ");
+    let allowed = (error.kind == Kind::MethodNotAllowed).then(allowed);
+    refusal(&Form { id: &told.id, pretty: false, base: "" }, error, allowed.as_deref())
+}
+
+async fn answer_one(
+    state: &web::Data<State>,
+    request: &HttpRequest,
+    payload: web::Payload,
+    told: &mut Told,
+) -> Result<Answered> {
+    // The same care as for FHIR: no page elsewhere reaches this by pointing a name of its own at this address.
+    base::base(state, request, "")?;
+    let accounts = accounts(state)?;
+    let in_flight = Arc::clone(&state.requests).try_acquire_owned();
+    let in_flight = in_flight.map_err(|_| Error::busy(1).caused_by("BRASA_REQUESTS_IN_FLIGHT_MAX is reached"))?;
+    let (rows, id) = rows(request.path());
+    if rows.is_empty() {
+        return Err(Error::not_found("There is nothing at this address."));
+    }
+    let row = rows.iter().find(|row| row.0 == request.method().as_str());
+    let row = row.ok_or_else(|| Error::new(Kind::MethodNotAllowed, "This method means nothing here."))?;
+    let (endpoint, name) = (row.2, row.3);
+    told.interaction = Some(name);
+    let caller = match endpoint.is_open() {
+        true => None,
+        false => Some(accounts.authenticate(header(request, AUTHORIZATION)?.as_deref()).await?),
+    };
+    let body = body::read(state, request, payload, BODY_BYTES_MAX).await?;
+    let asked = Asked {
+        endpoint,
+        caller,
+        id: id.to_owned(),
+        query: request.query_string().to_owned(),
+        content_type: header(request, CONTENT_TYPE)?,
+        // Not `header`: whatever a client says of itself is no reason to refuse it.
+        client: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned(),
+        body: body.bytes.clone(),
+    };
+    // A task of its own, as for FHIR: whoever goes away after a wrong password has failed all the same.
+    let task = actix_web::rt::spawn(async move {
+        let answered = answer(&accounts, asked).await;
+        drop((body, in_flight));
+        answered
+    });
+    task.await.map_err(|_| Error::internal("the request's task ended before its answer"))?
+}
+
+fn accounts(state: &State) -> Result<Arc<Accounts>> {
+    let none = || Error::not_found("This server knows no accounts: it was started with BRASA_AUTH=off.");
+    state.accounts.as_ref().map(Arc::clone).ok_or_else(none)
+}
+
+/// The keys by which others verify the tokens of this server. <https://www.rfc-editor.org/rfc/rfc7517>
+pub async fn jwks(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    let told = Told::of(&request).for_interaction("keys-of-tokens");
+    let response = match accounts(&state) {
+        Ok(accounts) => HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=60")).json(accounts.jwks()),
+        Err(error) => refused(&request, &told, &error),
+    };
+    told.tell(&request, response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_is_found_and_no_other() {
+        for (method, pattern, endpoint, _) in ENDPOINTS {
+            let path = format!("/auth/{}", pattern.replace("{}", "x1"));
+            let (found, id) = rows(&path);
+            assert!(found.iter().any(|row| row.0 == *method && row.2 == *endpoint), "{path}");
+            assert!(!pattern.ends_with("{}") || id == "x1", "{path}");
+        }
+        for path in ["/auth/", "/auth", "/auth/logins", "/auth/users/", "/auth/me/x1", "/auth/keys/a/b", "/auth//login"]
+        {
+            assert!(rows(path).0.is_empty(), "{path}");
+        }
+    }
+}
