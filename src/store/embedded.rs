@@ -42,6 +42,10 @@ pub enum Role {
     Attach,
 }
 
+/// How often the lock of a folder is tried, and how long between two tries: a second in all.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// A PostgreSQL that answers. Dropping it without [`EmbeddedPostgres::stop`] leaves PostgreSQL running, to be taken
 /// over by the next start.
 #[derive(Debug)]
@@ -50,6 +54,19 @@ pub struct EmbeddedPostgres {
     socket_folder: PathBuf,
     /// Only of the one who keeps the database: the programs to stop it with, and the lock that says so.
     kept: Option<(Binaries, File)>,
+}
+
+/// The lock of the folder. Who is to keep the database waits a little for it: a process that has just let go of it may
+/// have been starting another program at that moment, which holds all open files until it runs.
+async fn lock(folder: &Folder, role: Role) -> Result<Option<std::fs::File>, StartError> {
+    for _ in 0..LOCK_TRIES {
+        let lock = folder.try_lock()?;
+        if lock.is_some() || role == Role::Attach {
+            return Ok(lock);
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    folder.try_lock()
 }
 
 impl EmbeddedPostgres {
@@ -62,7 +79,7 @@ impl EmbeddedPostgres {
     ) -> Result<EmbeddedPostgres, StartError> {
         let wanted = data_dir.to_path_buf();
         let folder = blocking(move || Folder::open(&wanted)).await?;
-        match folder.try_lock()? {
+        match lock(&folder, role).await? {
             Some(lock) => Self::keep(folder, lock, &progress).await,
             None if role == Role::Attach => Self::attach(folder, &progress).await,
             None => Err(StartError::new(
