@@ -3,17 +3,23 @@
 use super::Accounts;
 use super::live::Credential;
 use super::secret::{self, ApiKey, KEY_PREFIX};
-use crate::auth::Grant;
 use crate::auth::access::{Access, Client};
-use crate::auth::role::Role;
+use crate::auth::role::{Duty, Role, duties_in_force};
 use crate::auth::scope::Scopes;
 use crate::auth::token::{self, Claims, Expected, Refusal};
+use crate::auth::{self, Grant};
 use crate::error::{Error, Result};
+use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
-use crate::store::AccountState;
+use crate::fhir::json::Object;
+use crate::fhir::resource::Resource;
+use crate::store::{AccountState, Store};
 use chrono::Utc;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// PractitionerRoles of one practitioner that are looked at (resources).
+const ROLES_MAX: usize = 200;
 
 /// Whoever asks, after it was shown who that is.
 #[derive(Debug, Clone)]
@@ -37,7 +43,7 @@ impl Caller {
 
 impl Accounts {
     /// Who shows this `Authorization` header. Nothing but a valid credential opens anything: all else is 401.
-    pub async fn authenticate(&self, header: Option<&str>) -> Result<Caller> {
+    pub async fn authenticate(&self, store: &Store, header: Option<&str>) -> Result<Caller> {
         let Some(header) = header else {
             let message = "Say who you are: Authorization: Bearer, and an access token from /auth/login or a key.";
             return Err(Error::unauthorized(message).at("http.authorization"));
@@ -47,21 +53,21 @@ impl Accounts {
             return Err(refused());
         }
         match credential.starts_with(KEY_PREFIX) {
-            true => self.by_key(credential).await,
-            false => self.by_token(credential).await,
+            true => self.by_key(store, credential).await,
+            false => self.by_token(store, credential).await,
         }
     }
 
     /// What whoever shows this header may do.
-    pub async fn grant(&self, header: Option<&str>) -> Result<Grant> {
-        Ok(self.authenticate(header).await?.grant)
+    pub async fn grant(&self, store: &Store, header: Option<&str>) -> Result<Grant> {
+        Ok(self.authenticate(store, header).await?.grant)
     }
 
-    async fn by_token(&self, text: &str) -> Result<Caller> {
+    async fn by_token(&self, store: &Store, text: &str) -> Result<Caller> {
         let claims = self.claims(text).await?;
         let live = match self.live.find(&claims.sid) {
             Some(live) => live,
-            None => self.read_session(&claims.sid).await?.ok_or_else(refused)?,
+            None => self.read_session(store, &claims.sid).await?.ok_or_else(refused)?,
         };
         if live.key.is_some() || live.account.id != claims.sub {
             return Err(refused());
@@ -72,7 +78,7 @@ impl Accounts {
             account: live.account.clone(),
             session: Some(claims.sid),
             scopes: claims.scope,
-            grant: grant(&live.account, client),
+            grant: grant(&live, client),
         })
     }
 
@@ -88,19 +94,20 @@ impl Accounts {
         })
     }
 
-    async fn read_session(&self, id: &str) -> Result<Option<Arc<Credential>>> {
+    async fn read_session(&self, store: &Store, id: &str) -> Result<Option<Arc<Credential>>> {
         let read = Instant::now();
         let Some(session) = self.tables.session(id).await?.filter(|session| session.valid) else { return Ok(None) };
-        let credential = Arc::new(Credential { account: session.account, key: None });
+        let duties = duties(store, &session.account).await?;
+        let credential = Arc::new(Credential { account: session.account, duties, key: None });
         self.live.note(id, read, Arc::clone(&credential));
         Ok(Some(credential))
     }
 
-    async fn by_key(&self, text: &str) -> Result<Caller> {
+    async fn by_key(&self, store: &Store, text: &str) -> Result<Caller> {
         let shown = ApiKey::parse(text).ok_or_else(refused)?;
         let live = match self.live.find(&shown.id) {
             Some(live) => live,
-            None => self.read_key(&shown.id).await?.ok_or_else(refused)?,
+            None => self.read_key(store, &shown.id).await?.ok_or_else(refused)?,
         };
         let Some((hash, scopes)) = &live.key else { return Err(refused()) };
         if !secret::are_equal(hash, &shown.hash()) {
@@ -113,17 +120,18 @@ impl Accounts {
             account: live.account.clone(),
             session: None,
             scopes: Some(scopes.clone()),
-            grant: grant(&live.account, Some(client)),
+            grant: grant(&live, Some(client)),
         })
     }
 
-    async fn read_key(&self, id: &str) -> Result<Option<Arc<Credential>>> {
+    async fn read_key(&self, store: &Store, id: &str) -> Result<Option<Arc<Credential>>> {
         let read = Instant::now();
         let Some(key) = self.tables.key(id).await?.filter(|key| key.valid) else { return Ok(None) };
         if key.stale {
             self.tables.touch_key(id).await?;
         }
-        let credential = Arc::new(Credential { account: key.account, key: Some((key.hash, key.scopes)) });
+        let duties = duties(store, &key.account).await?;
+        let credential = Arc::new(Credential { account: key.account, duties, key: Some((key.hash, key.scopes)) });
         self.live.note(id, read, Arc::clone(&credential));
         Ok(Some(credential))
     }
@@ -136,9 +144,22 @@ pub fn refused() -> Error {
 }
 
 /// Role and link are the account's of now, whatever they were when the token was made.
-fn grant(account: &AccountState, client: Option<Client>) -> Grant {
-    let role = Role::parse(&account.role);
-    Grant::of(Access { role, duties: None, patient: link(account), reason: None, client })
+fn grant(live: &Credential, client: Option<Client>) -> Grant {
+    let role = Role::parse(&live.account.role);
+    Grant::of(Access { role, duties: live.duties.clone(), patient: link(&live.account), reason: None, client })
+}
+
+/// What a practitioner's account is for, by the PractitionerRoles of the Practitioner that it is linked to. An account
+/// without that link has the rights of its role.
+async fn duties(store: &Store, account: &AccountState) -> Result<Option<Vec<Duty>>> {
+    let linked = account.practitioner.as_deref().filter(|_| account.role == Role::Practitioner.as_str());
+    let Some(practitioner) = linked.and_then(|id| Id::parse(id).ok()) else { return Ok(None) };
+    let (grant, search) = (auth::of_server(), format!("practitioner=Practitioner/{practitioner}"));
+    let found = store.reader(&grant).found_by(ResourceType::PRACTITIONER_ROLE, &search, ROLES_MAX).await?;
+    let read = |body: Vec<u8>| Resource::read(&body, 0..body.len(), usize::MAX).map_err(Error::internal);
+    let bodies = found.into_iter().filter_map(|stored| stored.body).map(read);
+    let roles: Vec<Object> = bodies.map(|role| Ok(role?.object().clone())).collect::<Result<_>>()?;
+    Ok(duties_in_force(&roles, Utc::now()))
 }
 
 /// The record that a patient's account is linked to.

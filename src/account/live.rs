@@ -1,5 +1,6 @@
 //! What sessions and keys are worth, remembered for some seconds: every request asks, and the database need not.
 
+use crate::auth::role::Duty;
 use crate::store::AccountState;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,8 @@ const COUNT_MAX: usize = 20_000;
 #[derive(Debug)]
 pub struct Credential {
     pub account: AccountState,
+    /// Of a practitioner's account, as [`Access::duties`](crate::auth::access::Access::duties).
+    pub duties: Option<Vec<Duty>>,
     /// Of a key: its hash and its scopes.
     pub key: Option<(Vec<u8>, String)>,
 }

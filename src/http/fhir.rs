@@ -133,7 +133,7 @@ fn conditions(request: &HttpRequest) -> Result<Conditions> {
 async fn grant_for(state: &State, interaction: &Interaction, authorization: Option<&str>) -> Result<Grant> {
     let is_open = matches!(interaction, Interaction::Capabilities);
     let Some(accounts) = state.accounts.as_ref().filter(|_| !is_open) else { return Ok(auth::without_accounts()) };
-    accounts.grant(authorization).await
+    accounts.grant(&state.context.store, authorization).await
 }
 
 fn is_pretty(parameters: &[(String, String)]) -> bool {

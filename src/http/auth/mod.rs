@@ -123,7 +123,7 @@ async fn answer_one(
     told.interaction = Some(name);
     let caller = match endpoint.is_open() {
         true => None,
-        false => Some(accounts.authenticate(header(request, AUTHORIZATION)?.as_deref()).await?),
+        false => Some(accounts.authenticate(&state.context.store, header(request, AUTHORIZATION)?.as_deref()).await?),
     };
     let body = body::read(state, request, payload, BODY_BYTES_MAX).await?;
     let asked = Asked {

@@ -1,6 +1,6 @@
 //! What administrators do with accounts, that nobody else does it, and what is open to everybody.
 
-use super::{PASSWORD, at, log_in, make_user, server, text, token, try_log_in};
+use super::{PASSWORD, at, becomes, log_in, make_user, server, text, token, try_log_in};
 use crate::support::Server;
 use serde_json::{Value, json};
 
@@ -146,6 +146,32 @@ async fn each_account_reaches_what_its_role_and_link_open() {
         let refused = ask("patient", "DELETE", path, Value::Null).await;
         assert_eq!(refused.status, 403, "{path}: {}", refused.text);
     }
+}
+
+#[tokio::test]
+async fn a_practitioners_duties_narrow_the_role_as_long_as_they_are_in_force() {
+    let server = server().await;
+    let root = token(&server, "root").await;
+    let root = server.as_user(&root);
+    let id = make_user(&server, &root, "soto", "practitioner").await;
+    let link = json!({"practitioner": "d"});
+    root.send("PATCH", &at(&server, &format!("users/{id}")), link).await.expect(200);
+    let soto = format!("Bearer {}", token(&server, "soto").await);
+    let headers = [("authorization", soto.as_str())];
+    let role = |active: bool| {
+        json!({"resourceType": "PractitionerRole", "id": "desk", "active": active,
+            "practitioner": {"reference": "Practitioner/d"},
+            "code": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/practitioner-role", "code": "receptionist"}]}]})
+    };
+    server.get_with("Observation", &headers).await.expect(200);
+    let at_root = format!("{}/fhir/PractitionerRole/desk", server.root);
+    root.send("PUT", &at_root, role(true)).await.expect(201);
+    becomes(403, async || server.get_with("Observation", &headers).await).await;
+    server.get_with("Appointment", &headers).await.expect(200);
+    // With the duty go its rights; those of the bare role do not come back.
+    root.send("PUT", &at_root, role(false)).await.expect(200);
+    becomes(403, async || server.get_with("Appointment", &headers).await).await;
+    server.get_with("Observation", &headers).await.expect(403);
 }
 
 #[tokio::test]
