@@ -78,20 +78,20 @@ pub fn event(id: &str, record: &Record, site: &str) -> Object {
 fn agents(record: &Record, action: &str, site: &str) -> Vec<Json> {
     let source = coding(DICOM, "110153", "Source Role ID");
     let destination = coding(DICOM, "110152", "Destination Role ID");
-    let (of_client, of_server) = match action {
+    let (client_part, server_part) = match action {
         "R" => (destination, source),
         "D" => (coding(DICOM, "110150", "Application"), coding(CUSTODIAN, "custodian", "Custodian")),
         _ => (source, destination),
     };
     let who = &record.agent;
-    let client = agent(&of_client)
+    let client = agent(&client_part)
         .with("who", Json::Object(display(who.client.as_deref().unwrap_or("a client without a name"))))
         .with("requestor", Json::Bool(false));
     let client = match &who.address {
         Some(address) => client.with("network", network(address, "2")),
         None => client,
     };
-    let server = agent(&of_server)
+    let server = agent(&server_part)
         .with("who", Json::Object(display(site)))
         .with("requestor", Json::Bool(false))
         .with("network", network(site, "5"));

@@ -168,8 +168,45 @@ pub fn commits(sources: &[Source]) -> Vec<String> {
     faults
 }
 
-/// Law 7: only `auth` makes a `Grant`.
+/// Who may ask `auth` for which grant: one that asks for more than it is given would open everything to everybody.
+const GRANT_CALLERS: &[(&str, &[&str])] = &[
+    // The server's own work, of which nothing is answered to anybody.
+    (
+        "of_server",
+        &[
+            "src/account/",
+            "src/background/",
+            "src/cli/",
+            "src/interaction/mod.rs",
+            "src/interaction/parameters.rs",
+            "src/interaction/reindex.rs",
+        ],
+    ),
+    ("without_accounts", &["src/http/fhir.rs"]),
+    // `Grant::of`.
+    ("of", &["src/account/authenticate.rs"]),
+];
+
+/// Law 7: only `auth` makes a `Grant`, and only some ask it for one.
 pub fn grants(source: &Source) -> Vec<String> {
+    if is_in(source, &["src/auth/", "src/auth.rs"]) {
+        return Vec::new();
+    }
+    let mut faults = made_grants(source);
+    for (word, callers) in GRANT_CALLERS {
+        let is_call = |offset: &usize| {
+            let before: String = source.live.iter().take(*offset).collect();
+            *word != "of" || before.ends_with("Grant::")
+        };
+        let calls = find_words(&source.live, word).into_iter().filter(is_call);
+        faults.extend(calls.filter(|_| !is_in(source, callers)).map(|offset| {
+            format!("{}: {word} of auth is not for this file; take the grant of the request", source.place(offset))
+        }));
+    }
+    faults
+}
+
+fn made_grants(source: &Source) -> Vec<String> {
     if is_in(source, &["src/auth/", "src/auth.rs"]) {
         return Vec::new();
     }
@@ -298,6 +335,10 @@ mod tests {
         assert_eq!(count("impl Grant { fn all() -> Self { } }"), 1);
         assert_eq!(count("fn f(g: &Grant) -> &auth::Grant { g }"), 0);
         assert_eq!(grants(&file("src/auth/mod.rs", "fn f() -> Grant { Grant { filter } }")).len(), 0);
+        assert_eq!(count("fn f() { let g = auth::without_accounts(); }"), 1);
+        assert_eq!(count("fn f(a: Access) { let g = Grant::of(a); }"), 1);
+        assert_eq!(count("fn f() { let g = auth::of_server(); let p = Place::of(1); }"), 0);
+        assert_eq!(grants(&file("src/interaction/read.rs", "fn f() { auth::of_server(); }")).len(), 1);
     }
 
     #[test]
