@@ -123,7 +123,12 @@ impl Server {
         let root = format!("http://{}", application.address);
         let stop = Some(application.stopper());
         tokio::spawn(application.run());
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(120)).build().unwrap();
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(120))
+            // The server closes connections that idle for five seconds; one that is used at that moment would fail.
+            .pool_idle_timeout(Duration::from_secs(1))
+            .build()
+            .unwrap();
         Server { base: format!("{root}/fhir"), root, database, client, stop }
     }
 
