@@ -220,11 +220,7 @@ impl Reader<'_> {
     }
 
     /// Those versions that may be used so. Deletions say nothing of whom they are about: they may be used where all may.
-    pub(super) async fn retain_visible(
-        &self,
-        permission: Permission,
-        mut versions: Vec<Stored>,
-    ) -> Result<Vec<Stored>> {
+    pub(super) async fn retain_visible(&self, permission: Permission, versions: Vec<Stored>) -> Result<Vec<Stored>> {
         let mut types: Vec<ResourceType> = versions.iter().map(|stored| stored.resource_type).collect();
         types.sort_unstable();
         types.dedup();
@@ -233,7 +229,7 @@ impl Reader<'_> {
         }
         let visible = Box::pin(self.visible(permission, &types)).await?;
         let mut seen = Vec::with_capacity(versions.len());
-        for stored in versions.drain(..) {
+        for stored in versions {
             if self.store.shows(&visible, &stored)? {
                 seen.push(stored);
             }
