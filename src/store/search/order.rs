@@ -62,16 +62,20 @@ impl Order {
         sql.push(" ORDER BY ");
         for key in &self.keys {
             push_value(sql, key, anchor);
-            sql.push(match (key.descending == forward, is_nullable(key), forward) {
-                (true, true, true) => " DESC NULLS LAST, ",
-                (true, true, false) => " DESC NULLS FIRST, ",
-                (false, true, true) => " ASC NULLS LAST, ",
-                (false, true, false) => " ASC NULLS FIRST, ",
-                (true, false, _) => " DESC, ",
-                (false, false, _) => " ASC, ",
-            });
+            sql.push(way(key, forward));
         }
         sql.push(anchor.alias).push(if forward { ".key DESC" } else { ".key ASC" });
+    }
+
+    /// The same order of a page's rows by the columns that [`Order::push_columns`] made.
+    pub fn push_order_of(&self, sql: &mut Sql, columns: &[&'static str], direction: Direction) {
+        let forward = direction == Direction::Next;
+        sql.push(" ORDER BY ");
+        for (key, column) in self.keys.iter().zip(columns) {
+            sql.push(column).push(way(key, forward));
+        }
+        let last = columns.get(self.keys.len()).copied().unwrap_or_default();
+        sql.push(last).push(if forward { " DESC" } else { " ASC" });
     }
 
     /// ` AND …`: what lies behind the page's key, or before it.
@@ -118,6 +122,17 @@ impl Order {
             SortBy::Number(_) => float(column),
         });
         values.chain([int(self.keys.len())]).collect()
+    }
+}
+
+fn way(key: &SortKey, forward: bool) -> &'static str {
+    match (key.descending == forward, is_nullable(key), forward) {
+        (true, true, true) => " DESC NULLS LAST, ",
+        (true, true, false) => " DESC NULLS FIRST, ",
+        (false, true, true) => " ASC NULLS LAST, ",
+        (false, true, false) => " ASC NULLS FIRST, ",
+        (true, false, _) => " DESC, ",
+        (false, false, _) => " ASC, ",
     }
 }
 

@@ -8,7 +8,7 @@ use super::scope::{IDS_MAX, Scope, identifiers_of};
 use super::sql::Sql;
 use super::statement::{self, Planned};
 use super::{Search, unpack};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place};
 use crate::search::clause::{Clause, Limit, Limits};
@@ -78,7 +78,7 @@ impl Reader<'_> {
         let guarded = Box::pin(self.guarded(search)).await?;
         let search = &guarded.search(search);
         let mut run = Run::of(*self);
-        let mut matches = run.count(search, |planned| statement::count_up_to(planned, COUNTED_MAX)).await?;
+        let mut matches = run.count(search, |sql, planned| statement::count_up_to(sql, planned, COUNTED_MAX)).await?;
         if matches >= COUNTED_MAX {
             let sampled = run.count(search, statement::sample).await?;
             matches = sampled.saturating_mul(statement::SAMPLED_ONE_IN).max(matches);
@@ -159,14 +159,13 @@ impl Run<'_> {
         wanted: i64,
     ) -> Result<Vec<Row>> {
         planned.driver = inside(planned.conditions, vec![home.clone()]);
-        let reader = self.reader;
-        let types: Vec<&str> = planned.types.clone();
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&home, &types];
-        let members = reader.query(&home, FIND_MEMBER_HOMES, &parameters);
-        let (rows, members) = futures_util::future::join(self.page_in(search, planned, wanted), members).await;
-        let homes: Vec<String> = members?.iter().map(|row| row.get("home")).collect();
+        let sql = statement::page_of_record(planned, search.page, wanted, &home)?;
+        let mut rows = self.query("page", Some(&home), &sql).await?;
+        let compartment = planned.order.columns();
+        let homes: Vec<String> = rows.first().map(|row| row.get(compartment + 2)).unwrap_or_default();
         if homes.is_empty() {
-            return rows;
+            rows.retain(|row| row.get::<_, Option<&str>>(compartment).is_some());
+            return Ok(rows);
         }
         planned.driver = inside(planned.conditions, [vec![home], homes].concat());
         self.page_in(search, planned, wanted).await
@@ -176,11 +175,16 @@ impl Run<'_> {
         if planned.driver.is_nowhere() {
             return Ok(Vec::new());
         }
-        let sql = statement::page(planned, search.page, wanted)?;
+        let mut sql = Sql::default();
+        statement::page(&mut sql, planned, search.page, wanted)?;
         self.query("page", planned.driver.single(), &sql).await
     }
 
-    async fn count(&mut self, search: &Search<'_>, statement: impl Fn(&Planned<'_>) -> Result<Sql>) -> Result<i64> {
+    async fn count(
+        &mut self,
+        search: &Search<'_>,
+        statement: impl Fn(&mut Sql, &Planned<'_>) -> Result<()>,
+    ) -> Result<i64> {
         let scope = self.scope(search).await?;
         let conditions = self.resolve_all(search.conditions, &scope).await?;
         if conditions.iter().any(Clause::is_never) {
@@ -188,15 +192,26 @@ impl Run<'_> {
         }
         let order = Order::new(&[], search.types.len() == 1);
         let (types, dates) = (search.type_names(), DateRange::default());
+        let mut record = None;
         let driver = match scope {
             Scope::Patient(patient) => {
-                let home = Compartment::of_patient(&patient).as_str().to_owned();
-                inside(&conditions, self.with_members(home, &types).await?)
+                let home = record.insert(Compartment::of_patient(&patient)).as_str().to_owned();
+                inside(&conditions, vec![home])
             }
             Scope::Ids(ids) => Driver::Compartments(self.places(&ids).await?),
             Scope::Anywhere => Driver::Planner,
         };
-        let planned = Planned { types, conditions: &conditions, order, driver, dates };
+        let mut planned = Planned { types, conditions: &conditions, order, driver, dates };
+        if let Some(home) = record.as_ref().map(Compartment::as_str) {
+            let sql = statement::count_in_record(&planned, home, &statement)?;
+            let rows = self.query("count", Some(home), &sql).await?;
+            let row = rows.first().ok_or_else(|| Error::internal("a count has no row"))?;
+            let homes: Vec<String> = row.get(1);
+            if homes.is_empty() {
+                return Ok(row.get(0));
+            }
+            planned.driver = inside(&conditions, [vec![home.to_owned()], homes].concat());
+        }
         if planned.driver.is_nowhere() {
             return Ok(0);
         }
@@ -207,7 +222,9 @@ impl Run<'_> {
                 None => all,
             });
         }
-        self.number(planned.driver.single(), &statement(&planned)?).await
+        let mut sql = Sql::default();
+        statement(&mut sql, &planned)?;
+        self.number(planned.driver.single(), &sql).await
     }
 
     async fn number(&mut self, at: Option<&str>, sql: &Sql) -> Result<i64> {

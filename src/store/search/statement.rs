@@ -24,27 +24,73 @@ pub struct Planned<'a> {
 
 /// One page: its key, the compartment and the resource of each row, one more than the page has so that it is known
 /// whether another one follows.
-pub fn page(planned: &Planned<'_>, page: Option<&Page>, rows: i64) -> Result<Sql> {
+pub fn page(sql: &mut Sql, planned: &Planned<'_>, page: Option<&Page>, rows: i64) -> Result<()> {
     let anchor = planned.anchor();
-    let mut sql = Sql::new("SELECT ");
-    planned.order.push_columns(&mut sql, anchor);
+    sql.push("SELECT ");
+    planned.order.push_columns(sql, anchor);
     sql.push(anchor.alias).push(".compartment, ");
-    push_packed(&mut sql, anchor);
-    planned.push_from(&mut sql, anchor)?;
+    push_packed(sql, anchor);
+    planned.push_from(sql, anchor)?;
     if let Some(page) = page {
-        planned.order.push_page(&mut sql, anchor, page)?;
+        planned.order.push_page(sql, anchor, page)?;
     }
-    planned.order.push_order(&mut sql, anchor, page.map_or(Direction::Next, |page| page.direction));
+    planned.order.push_order(sql, anchor, direction(page));
     sql.push(" LIMIT ").bind(rows);
+    Ok(())
+}
+
+fn direction(page: Option<&Page>) -> Direction {
+    page.map_or(Direction::Next, |page| page.direction)
+}
+
+/// As [`page`], with one column more: in which other records there are resources that belong to this patient, too. It
+/// comes with each row, or with a row of nothing else.
+pub fn page_of_record(planned: &Planned<'_>, at: Option<&Page>, rows: i64, home: &str) -> Result<Sql> {
+    let columns = planned.order.columns() + 2;
+    let mut sql = with_members(planned, home, columns, |sql| page(sql, planned, at, rows))?;
+    planned.order.push_order_of(&mut sql, &COLUMNS, direction(at));
+    Ok(sql)
+}
+
+/// A count with the same column behind it.
+pub fn count_in_record(
+    planned: &Planned<'_>,
+    home: &str,
+    count: impl Fn(&mut Sql, &Planned<'_>) -> Result<()>,
+) -> Result<Sql> {
+    with_members(planned, home, 1, |sql| count(sql, planned))
+}
+
+/// Names for the columns of a statement inside another: a page's key, its compartment and its resource.
+const COLUMNS: [&str; 14] = [
+    "p.k0", "p.k1", "p.k2", "p.k3", "p.k4", "p.k5", "p.k6", "p.k7", "p.k8", "p.k9", "p.k10", "p.k11", "p.k12", "p.k13",
+];
+
+fn with_members(
+    planned: &Planned<'_>,
+    home: &str,
+    columns: usize,
+    inner: impl FnOnce(&mut Sql) -> Result<()>,
+) -> Result<Sql> {
+    let names = COLUMNS.get(..columns).ok_or_else(|| Error::internal("an order has too many columns"))?;
+    let mut sql = Sql::new("SELECT ");
+    sql.each(names, ", ", |sql, name| _ = sql.push(name));
+    sql.push(", m.homes FROM (SELECT ARRAY(SELECT DISTINCT x.home FROM compartment_member x WHERE x.compartment = ");
+    sql.bind(home);
+    push_types(&mut sql, &planned.types, "x");
+    sql.push(") AS homes) m LEFT JOIN (");
+    inner(&mut sql)?;
+    sql.push(") p(");
+    sql.each(names, ", ", |sql, name| _ = sql.push(name.strip_prefix("p.").unwrap_or(name)));
+    sql.push(") ON TRUE");
     Ok(sql)
 }
 
 /// How many resources match in all.
-pub fn count(planned: &Planned<'_>) -> Result<Sql> {
+pub fn count(sql: &mut Sql, planned: &Planned<'_>) -> Result<()> {
     let anchor = planned.anchor();
-    let mut sql = Sql::new("SELECT count(*)");
-    planned.push_from(&mut sql, anchor)?;
-    Ok(sql)
+    sql.push("SELECT count(*)");
+    planned.push_from(sql, anchor)
 }
 
 /// How many resources have a token, where that is all that is asked: its entries, and those among them that repeat one.
@@ -69,28 +115,27 @@ pub fn count_token(planned: &Planned<'_>) -> Result<Option<(Sql, Option<Sql>)>> 
 }
 
 /// How many resources match, up to a bound.
-pub fn count_up_to(planned: &Planned<'_>, rows: i64) -> Result<Sql> {
+pub fn count_up_to(sql: &mut Sql, planned: &Planned<'_>, rows: i64) -> Result<()> {
     let anchor = planned.anchor();
-    let mut sql = Sql::new("SELECT count(*) FROM (SELECT 1");
-    planned.push_from(&mut sql, anchor)?;
+    sql.push("SELECT count(*) FROM (SELECT 1");
+    planned.push_from(sql, anchor)?;
     sql.push(" LIMIT ").bind(rows).push(") c");
-    Ok(sql)
+    Ok(())
 }
 
 /// Of so many pages of the table, [`sample`] reads one.
 pub const SAMPLED_ONE_IN: i64 = 100;
 
 /// How many resources match among those on a hundredth of the table's pages.
-pub fn sample(planned: &Planned<'_>) -> Result<Sql> {
+pub fn sample(sql: &mut Sql, planned: &Planned<'_>) -> Result<()> {
     let driver = match &planned.driver {
         Driver::Token { compartments, .. } if !compartments.is_empty() => Driver::Compartments(compartments.clone()),
         Driver::Compartments(compartments) => Driver::Compartments(compartments.clone()),
         _ => Driver::Planner,
     };
     let sampled = Planned { driver, types: planned.types.clone(), order: planned.order.clone(), ..*planned };
-    let mut sql = Sql::new("SELECT count(*) FROM resource r TABLESAMPLE SYSTEM (1) WHERE ");
-    sampled.push_where(&mut sql, sampled.anchor())?;
-    Ok(sql)
+    sql.push("SELECT count(*) FROM resource r TABLESAMPLE SYSTEM (1) WHERE ");
+    sampled.push_where(sql, sampled.anchor())
 }
 
 /// The self-hashes of up to `rows` resources that match.
