@@ -19,6 +19,9 @@ const START_SECONDS_MAX: &str = "86400";
 
 /// How long a stop may take until it is forced, and how long the forced one may take (s).
 const STOP_SECONDS_MAX: &str = "30";
+/// How often it is looked whether a stopped PostgreSQL is gone, and how long between two looks: ten seconds in all.
+const EXIT_LOOKS: u32 = 500;
+const EXIT_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// A start beside processes that a killed PostgreSQL left behind fails until they have noticed; so often it is tried.
 const STARTS_MAX: u32 = 8;
@@ -127,16 +130,20 @@ pub(super) async fn start(
 pub(super) async fn stop(binaries: &Binaries, folder: &Folder) -> Result<(), StartError> {
     let mut last_said = String::new();
     for mode in ["fast", "immediate"] {
-        if folder.running().is_none() {
-            return Ok(());
-        }
+        let Some(running) = folder.running() else { return Ok(()) };
         let mut command = program(binaries, folder, "pg_ctl", &folder.cluster);
         // A group of its own, so that a second Ctrl-C does not end the wait.
         command.env("PGDATA", &folder.cluster).process_group(0);
         command.args(["stop", "--silent", "--wait", "--timeout", STOP_SECONDS_MAX, "--mode", mode]);
         let (status, said) = run(command, &|_: &str| {}, "").await?;
         if status.success() {
-            return Ok(());
+            // pg_ctl waits for the file with the process's number to go, which the process outlives by a moment.
+            for _ in 0..EXIT_LOOKS {
+                if !folder.is_ours(running.pid) {
+                    return Ok(());
+                }
+                tokio::time::sleep(EXIT_PAUSE).await;
+            }
         }
         last_said = said;
     }

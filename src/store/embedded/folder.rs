@@ -224,7 +224,7 @@ impl Folder {
     }
 
     /// Whether a process is a PostgreSQL that works in our folder, as far as the system lets us see.
-    fn is_ours(&self, pid: u32) -> bool {
+    pub fn is_ours(&self, pid: u32) -> bool {
         if !Path::new("/proc/self").exists() {
             let asked = std::process::Command::new("ps").args(["-o", "comm=", "-p", &pid.to_string()]).output();
             return asked.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("postgres"));
