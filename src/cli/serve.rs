@@ -8,10 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub async fn run(settings: &Settings) -> Result<ExitCode> {
     let application = Application::build(settings, say).await?;
-    tell(&application, settings);
     let stopper = application.stopper();
+    // Before anybody is told that it is there: who reads that may stop it at once.
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::internal)?;
+    tell(&application, settings);
     let serving = application.run();
     let mut serving = std::pin::pin!(serving);
     tokio::select! {

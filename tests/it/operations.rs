@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinSet;
 
 /// How long a test waits for what must come (a loaded machine is slow).
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Asks again and again until the answer is as expected.
 async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl FnMut() -> F) {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 const STRICT: &[(&str, &str)] = &[("prefer", "handling=strict")];
 
 /// Patients by what they were called at birth, which R4 has no parameter for.

@@ -33,7 +33,7 @@ async fn serve(url: &str, extra: &[(&str, &str)]) -> (Child, BufReader<ChildStde
             }
         }
     };
-    let root = tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it listens");
+    let root = tokio::time::timeout(Duration::from_secs(240), wait).await.expect("it listens");
     (child, reader, said, root)
 }
 
