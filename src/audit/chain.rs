@@ -25,6 +25,10 @@ pub struct Seal {
     pub last: i64,
     /// Numbers in it whose record never came to be.
     pub voids: Vec<i64>,
+    /// The time of its first number (microseconds since 1970 UTC).
+    pub since_us: i64,
+    /// The time of its last number.
+    pub until_us: i64,
     /// Over the seal before and everything in this one.
     pub head: Hash,
 }
@@ -54,45 +58,78 @@ pub struct Chain {
     next: i64,
     seals: i64,
     head: Hash,
-    /// Numbers that are given out and not sealed: those that are decided have a hash, or `None` for a void.
-    decided: BTreeMap<i64, Option<Hash>>,
     sealed: i64,
+    /// When the last number was given out: their times never go back, whatever the clock does.
+    last_us: i64,
+    /// Numbers that are given out and not sealed.
+    open: BTreeMap<i64, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    at_us: i64,
+    fate: Fate,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Undecided,
+    Record(Hash),
+    Void,
 }
 
 impl Default for Chain {
     fn default() -> Self {
-        Chain { next: 1, seals: 0, head: START, decided: BTreeMap::new(), sealed: 0 }
+        Chain { next: 1, seals: 0, head: START, sealed: 0, last_us: i64::MIN, open: BTreeMap::new() }
     }
 }
 
 impl Chain {
-    /// A number for a record that is about to be written.
-    pub fn take(&mut self) -> i64 {
-        let number = self.next;
-        self.next += 1;
-        number
+    /// Goes on after the last seal of a writer that ended without sealing the rest.
+    pub fn after(seal: &Seal) -> Chain {
+        let (next, sealed) = (seal.last + 1, seal.last);
+        Chain { next, seals: seal.number, head: seal.head, sealed, last_us: seal.until_us, open: BTreeMap::new() }
     }
 
-    /// What became of it: its hash, or nothing.
+    /// A number for a record that is about to be written, and its time.
+    pub fn take(&mut self, now_us: i64) -> (i64, i64) {
+        let number = self.next;
+        self.next += 1;
+        self.last_us = self.last_us.max(now_us);
+        self.open.insert(number, Open { at_us: self.last_us, fate: Fate::Undecided });
+        (number, self.last_us)
+    }
+
+    /// What became of it: its hash, or nothing. The first word counts.
     pub fn decide(&mut self, number: i64, hash: Option<Hash>) {
-        if number > self.sealed && number < self.next {
-            self.decided.insert(number, hash);
+        if let Some(open) = self.open.get_mut(&number).filter(|open| open.fate == Fate::Undecided) {
+            open.fate = hash.map_or(Fate::Void, Fate::Record);
         }
     }
 
     /// Seals what is decided from the last seal on, up to the first number that is not, at most `count` numbers.
-    pub fn seal(&mut self, count: i64) -> Option<Seal> {
-        let first = self.sealed + 1;
-        let in_row = (first..first + count).take_while(|number| self.decided.contains_key(number));
-        let last = in_row.last()?;
-        let part: BTreeMap<i64, Option<Hash>> =
-            (first..=last).filter_map(|at| self.decided.remove_entry(&at)).collect();
-        let voids = part.iter().filter(|(_, hash)| hash.is_none()).map(|(at, _)| *at).collect();
-        let hashes = part.into_iter().filter_map(|(at, hash)| Some((at, hash?))).collect();
-        let number = self.seals + 1;
+    pub fn seal(&mut self, count: usize) -> Option<Seal> {
+        let decided = self.open.iter().take_while(|(_, open)| open.fate != Fate::Undecided).take(count);
+        let (last, until_us) = decided.last().map(|(number, open)| (*number, open.at_us))?;
+        let later = self.open.split_off(&(last + 1));
+        let part = std::mem::replace(&mut self.open, later);
+        let since_us = part.values().next().map_or(until_us, |open| open.at_us);
+        let (mut voids, mut hashes) = (Vec::new(), BTreeMap::new());
+        for (number, open) in part {
+            match open.fate {
+                Fate::Record(hash) => _ = hashes.insert(number, hash),
+                Fate::Void | Fate::Undecided => voids.push(number),
+            }
+        }
+        let (number, first) = (self.seals + 1, self.sealed + 1);
         let head = head(&self.head, number, first, last, &hashes);
         (self.seals, self.sealed, self.head) = (number, last, head);
-        Some(Seal { number, first, last, voids, head })
+        Some(Seal { number, first, last, voids, since_us, until_us, head })
+    }
+
+    /// How many numbers wait to be sealed.
+    pub fn waiting(&self) -> usize {
+        self.open.len()
     }
 }
 
@@ -116,43 +153,79 @@ pub enum Fault {
 /// How far the records of a writer are sealed, and what does not fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
+    pub seals: usize,
     pub sealed: usize,
     /// Records after the last seal: just written, or left by a server that ended without one.
     pub unsealed: usize,
+    /// Seals over months that were dropped: of their records nothing can be said any more.
+    pub dropped: usize,
     pub faults: Vec<Fault>,
 }
 
-/// Compares the records of one writer with its seals, in their order, and with heads that were kept elsewhere: the
-/// number of a seal and its hash.
-pub fn verify(hashes: &BTreeMap<i64, Hash>, seals: &[Seal], kept: &[(i64, Hash)]) -> Verdict {
-    let mut verdict = Verdict::default();
-    let (mut before, mut sealed) = (START, 0);
-    for (position, seal) in (1..).zip(seals) {
-        if seal.number != position {
-            verdict.faults.push(Fault::SealMissing(position));
-            break;
+/// Compares the records of one writer with its seals, one after the other.
+#[derive(Debug)]
+pub struct Verifier {
+    before: Hash,
+    sealed: i64,
+    /// A seal is missing or misplaced: what follows cannot be compared.
+    lost: bool,
+    /// Heads that were kept elsewhere and have not been met: the number of a seal and its hash.
+    kept: Vec<(i64, Hash)>,
+    verdict: Verdict,
+}
+
+impl Verifier {
+    /// `kept`: heads that were kept elsewhere.
+    pub fn new(kept: Vec<(i64, Hash)>) -> Verifier {
+        Verifier { before: START, sealed: 0, lost: false, kept, verdict: Verdict::default() }
+    }
+
+    /// The next seal. `hashes`: those of the records between its first and last number; `None`: they were dropped with
+    /// their month.
+    pub fn seal(&mut self, seal: &Seal, hashes: Option<&BTreeMap<i64, Hash>>) {
+        self.kept.retain(|kept| *kept != (seal.number, seal.head));
+        let position = i64::try_from(self.verdict.seals).unwrap_or(i64::MAX) + 1;
+        if self.lost || seal.number != position {
+            if !self.lost {
+                self.verdict.faults.push(Fault::SealMissing(position));
+            }
+            self.lost = true;
+            return;
         }
-        if seal.first != sealed + 1 || seal.last < seal.first {
-            verdict.faults.push(Fault::SealMisplaced(seal.number));
-            break;
+        if seal.first != self.sealed + 1 || seal.last < seal.first {
+            self.verdict.faults.push(Fault::SealMisplaced(seal.number));
+            self.lost = true;
+            return;
         }
+        match hashes {
+            Some(hashes) => self.compare(seal, hashes),
+            None => self.verdict.dropped += 1,
+        }
+        self.verdict.seals += 1;
+        (self.before, self.sealed) = (seal.head, seal.last);
+    }
+
+    fn compare(&mut self, seal: &Seal, hashes: &BTreeMap<i64, Hash>) {
         let part: BTreeMap<i64, Hash> = hashes.range(seal.first..=seal.last).map(|(at, hash)| (*at, *hash)).collect();
         let voids: BTreeSet<i64> = seal.voids.iter().copied().collect();
-        let faults = verdict.faults.len();
+        let faults = &mut self.verdict.faults;
+        let before = faults.len();
         let missing = (seal.first..=seal.last).filter(|at| !voids.contains(at) && !part.contains_key(at));
-        verdict.faults.extend(missing.map(|number| Fault::RecordMissing { seal: seal.number, number }));
+        faults.extend(missing.map(|number| Fault::RecordMissing { seal: seal.number, number }));
         let added = part.keys().filter(|at| voids.contains(at));
-        verdict.faults.extend(added.map(|number| Fault::RecordAdded { seal: seal.number, number: *number }));
-        if verdict.faults.len() == faults && head(&before, seal.number, seal.first, seal.last, &part) != seal.head {
-            verdict.faults.push(Fault::Changed { seal: seal.number, first: seal.first, last: seal.last });
+        faults.extend(added.map(|number| Fault::RecordAdded { seal: seal.number, number: *number }));
+        if faults.len() == before && head(&self.before, seal.number, seal.first, seal.last, &part) != seal.head {
+            faults.push(Fault::Changed { seal: seal.number, first: seal.first, last: seal.last });
         }
-        verdict.sealed += part.len();
-        (before, sealed) = (seal.head, seal.last);
+        self.verdict.sealed += part.len();
     }
-    verdict.unsealed = hashes.range(sealed + 1..).count();
-    let stands = |(number, hash): &(i64, Hash)| seals.iter().any(|seal| seal.number == *number && seal.head == *hash);
-    verdict.faults.extend(kept.iter().filter(|head| !stands(head)).map(|(number, _)| Fault::HeadMissing(*number)));
-    verdict
+
+    /// `records`: how many the writer has in all.
+    pub fn finish(mut self, records: usize) -> Verdict {
+        self.verdict.unsealed = records.saturating_sub(self.verdict.sealed);
+        self.verdict.faults.extend(self.kept.iter().map(|(number, _)| Fault::HeadMissing(*number)));
+        self.verdict
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +240,7 @@ mod tests {
     /// Ten records, of which the fourth never came to be, in two seals and two records after them.
     fn written() -> (BTreeMap<i64, Hash>, Vec<Seal>) {
         let mut chain = Chain::default();
-        let numbers: Vec<i64> = (0..10).map(|_| chain.take()).collect();
+        let numbers: Vec<i64> = (0..10).map(|at| chain.take(at).0).collect();
         assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
         // Decided in another order than made.
         for number in [3, 1, 2] {
@@ -186,6 +259,12 @@ mod tests {
         (hashes, seals)
     }
 
+    fn verify(hashes: &BTreeMap<i64, Hash>, seals: &[Seal], kept: &[(i64, Hash)]) -> Verdict {
+        let mut verifier = Verifier::new(kept.to_vec());
+        seals.iter().for_each(|seal| verifier.seal(seal, Some(hashes)));
+        verifier.finish(hashes.len())
+    }
+
     fn faults(hashes: &BTreeMap<i64, Hash>, seals: &[Seal], kept: &[(i64, Hash)]) -> Vec<Fault> {
         verify(hashes, seals, kept).faults
     }
@@ -194,7 +273,7 @@ mod tests {
     fn what_was_written_fits_its_seals() {
         let (hashes, seals) = written();
         let kept = [(1, seals[0].head), (2, seals[1].head)];
-        assert_eq!(verify(&hashes, &seals, &kept), Verdict { sealed: 7, unsealed: 2, faults: Vec::new() });
+        assert_eq!(verify(&hashes, &seals, &kept), Verdict { seals: 2, sealed: 7, unsealed: 2, ..Verdict::default() });
         assert_eq!(verify(&BTreeMap::new(), &[], &[]), Verdict::default());
     }
 
@@ -245,7 +324,7 @@ mod tests {
         let mut chain = Chain::default();
         chain.decide(1, Some(of(1)));
         assert_eq!(chain.seal(10), None, "nobody took it");
-        chain.take();
+        chain.take(0);
         chain.decide(1, Some(of(1)));
         let seal = chain.seal(10).unwrap();
         chain.decide(1, None);
@@ -256,9 +335,42 @@ mod tests {
     #[test]
     fn a_seal_covers_at_most_so_many_numbers() {
         let mut chain = Chain::default();
-        (0..25).for_each(|_| _ = chain.take());
+        (0..25).for_each(|at| _ = chain.take(at));
         (1..=25).for_each(|number| chain.decide(number, Some(of(number))));
         let seals: Vec<Seal> = std::iter::from_fn(|| chain.seal(10)).collect();
         assert_eq!(seals.iter().map(|seal| seal.last).collect::<Vec<_>>(), [10, 20, 25]);
+    }
+
+    #[test]
+    fn the_times_of_numbers_never_go_back() {
+        let mut chain = Chain::default();
+        let times: Vec<i64> = [5, 9, 7].into_iter().map(|now| chain.take(now).1).collect();
+        assert_eq!(times, [5, 9, 9]);
+        (1..=3).for_each(|number| chain.decide(number, None));
+        let seal = chain.seal(10).unwrap();
+        assert_eq!((seal.since_us, seal.until_us, chain.waiting()), (5, 9, 0));
+    }
+
+    #[test]
+    fn another_goes_on_where_a_writer_ended() {
+        let (hashes, mut seals) = written();
+        let mut rest = Chain::after(&seals[1]);
+        for number in [9, 10] {
+            assert_eq!(rest.take(100).0, number);
+            rest.decide(number, Some(of(number)));
+        }
+        seals.extend(rest.seal(10));
+        assert_eq!(verify(&hashes, &seals, &[]), Verdict { seals: 3, sealed: 9, ..Verdict::default() });
+    }
+
+    #[test]
+    fn the_seals_of_a_dropped_month_hold_the_chain_together() {
+        let (hashes, seals) = written();
+        let mut verifier = Verifier::new(vec![(1, seals[0].head)]);
+        verifier.seal(&seals[0], None);
+        verifier.seal(&seals[1], Some(&hashes));
+        let verdict = verifier.finish(6);
+        assert_eq!((verdict.dropped, verdict.sealed, verdict.unsealed), (1, 4, 2));
+        assert_eq!(verdict.faults, []);
     }
 }

@@ -1,5 +1,6 @@
 //! One record: an access as it happened, allowed or refused.
 
+use crate::auth::agent::{Agent, Origin};
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -27,30 +28,6 @@ pub struct Record {
     pub status: u16,
 }
 
-/// Who asked, by what, from where.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Agent {
-    /// The account's id; `None`: nobody that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// The account's name at that time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// `Practitioner/x` or `Patient/x`: to whom the account is linked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub link: Option<String>,
-    /// The program that acted for the account.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    /// Why an admin broke the glass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
 /// What was used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct What {
@@ -63,6 +40,37 @@ pub struct What {
     /// Of a search, its address under the base as it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+}
+
+/// An access that is to be recorded: one record for each patient whose record it was about, or one without.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// As [`Record::interaction`].
+    pub interaction: String,
+    pub what: What,
+    pub patients: Vec<String>,
+    pub status: u16,
+}
+
+impl Access {
+    /// Its records, each at its time.
+    pub fn records<'a>(
+        &'a self,
+        origin: &'a Origin,
+        mut recorded: impl FnMut() -> DateTime<Utc> + 'a,
+    ) -> impl Iterator<Item = Record> + 'a {
+        let patients = self.patients.iter().map(|patient| Some(patient.clone()));
+        let nobody = self.patients.is_empty().then_some(None);
+        patients.chain(nobody).map(move |patient| Record {
+            recorded: recorded(),
+            request: origin.request.clone(),
+            agent: origin.agent.clone(),
+            interaction: self.interaction.clone(),
+            what: self.what.clone(),
+            patient,
+            status: self.status,
+        })
+    }
 }
 
 /// A time as microseconds since 1970 UTC: one number has one writing.
@@ -96,8 +104,8 @@ impl Record {
     fn bounded(&self) -> Record {
         let cut = |text: &String| text.chars().take(TEXT_MAX).collect::<String>();
         let mut record = self.clone();
-        for text in [&mut record.agent.reason, &mut record.agent.client, &mut record.agent.name, &mut record.what.query]
-        {
+        let agent = &mut record.agent;
+        for text in [&mut agent.reason, &mut agent.client, &mut agent.name, &mut record.what.query] {
             *text = text.as_ref().map(cut);
         }
         record

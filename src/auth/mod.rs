@@ -1,6 +1,7 @@
 //! Who is asking and what they may do.
 
 pub mod access;
+pub mod agent;
 pub mod key;
 pub mod membership;
 pub mod password;
@@ -14,6 +15,7 @@ pub mod types;
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use access::Access;
+use agent::Origin;
 use policy::Permission;
 use sight::Sight;
 use std::sync::Arc;
@@ -23,12 +25,25 @@ use std::sync::Arc;
 pub struct Grant {
     /// `None`: the server itself, or everybody where there are no accounts.
     access: Option<Arc<Access>>,
+    /// `None`: the server's own work, which is no access.
+    origin: Option<Arc<Origin>>,
 }
 
 impl Grant {
     /// What a caller may do.
     pub fn of(access: Access) -> Grant {
-        Grant { access: Some(Arc::new(access)) }
+        Grant { access: Some(Arc::new(access)), origin: None }
+    }
+
+    /// The same, for what the audit tells of this origin.
+    #[must_use]
+    pub fn asked_by(self, origin: Origin) -> Grant {
+        Grant { origin: Some(Arc::new(origin)), ..self }
+    }
+
+    /// Of whom the audit tells what is done with this grant.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
     }
 
     /// Which resources of a type may be used so.
@@ -55,10 +70,15 @@ impl Grant {
 
 /// What the server does on its own.
 pub fn of_server() -> Grant {
-    Grant { access: None }
+    Grant { access: None, origin: None }
+}
+
+/// What somebody may do who did not show who that is: nothing.
+pub fn of_nobody() -> Grant {
+    Grant::of(Access { role: None, duties: None, patient: None, reason: None, client: None })
 }
 
 /// What anybody may do when `BRASA_AUTH=off`, which settings allow only in development on a loopback address.
 pub fn without_accounts() -> Grant {
-    Grant { access: None }
+    Grant { access: None, origin: None }
 }

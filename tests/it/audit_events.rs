@@ -1,7 +1,8 @@
 //! AuditEvents that are made of records: they are resources of R4, and searches find them.
 
 use brasa::audit::event::event;
-use brasa::audit::record::{Agent, Record, What};
+use brasa::audit::record::{Record, What};
+use brasa::auth::agent::Agent;
 use brasa::fhir::resource::Resource;
 use brasa::search::extract::extract;
 use brasa::search::registry::Registry;
