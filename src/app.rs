@@ -1,7 +1,7 @@
 //! The composition root: settings become a database, a store, interactions and an HTTP server.
 
 use crate::account::Accounts;
-use crate::background;
+use crate::background::{self, Sealer};
 use crate::config::{Auth, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
@@ -33,6 +33,8 @@ pub struct Engine {
     database: Database,
     /// Whatever writes must know the search parameters that others add.
     care: tokio::task::JoinHandle<()>,
+    /// `None`: accesses are not recorded.
+    sealing: Option<(Arc<Sealer>, tokio::task::JoinHandle<()>)>,
 }
 
 impl Engine {
@@ -60,11 +62,23 @@ impl Engine {
         let context = Arc::new(context);
         context.parameters.open(&context.store).await?;
         let care = tokio::spawn(background::keep_parameters(Arc::clone(&context)));
-        Ok(Engine { context, database, care })
+        let sealing = match settings.audit {
+            false => None,
+            true => {
+                let sealer = Arc::new(Sealer::open(Arc::clone(&context), settings.audit_months_kept).await?);
+                let keeping = Arc::clone(&sealer);
+                Some((sealer, tokio::spawn(async move { keeping.keep().await })))
+            }
+        };
+        Ok(Engine { context, database, care, sealing })
     }
 
     pub async fn close(self) -> Result<()> {
         self.care.abort();
+        if let Some((sealer, keeping)) = self.sealing {
+            keeping.abort();
+            sealer.close().await;
+        }
         if let Err(error) = self.context.parameters.leave(&self.context.store).await {
             tracing::debug!(cause = error.cause.as_deref(), "could not say that this server goes");
         }

@@ -25,6 +25,10 @@ pub struct Settings {
     pub base_url: Option<BaseUrl>,
     pub mode: Mode,
     pub auth: Auth,
+    /// Whether accesses are recorded.
+    pub audit: bool,
+    /// Months of the audit that are kept besides the one that goes on; `None`: all.
+    pub audit_months_kept: Option<u32>,
     /// Whether strangers may make themselves an account, of a patient and linked to no record.
     pub registration: bool,
     /// How long an access token is valid.
@@ -209,6 +213,8 @@ impl Reader<'_> {
             base_url: self.optional("BRASA_BASE_URL", BaseUrl::parse)?,
             mode: self.text("BRASA_MODE", Mode::parse)?,
             auth: self.text("BRASA_AUTH", Auth::parse)?,
+            audit: self.audit()?,
+            audit_months_kept: self.optional_number("BRASA_AUDIT_MONTHS_KEPT")?,
             registration: self.text("BRASA_REGISTRATION", Switch::parse)? == Switch::On,
             token_life: Duration::from_secs(self.number("BRASA_TOKEN_SECONDS")?),
             refresh_life: Duration::from_secs(self.number("BRASA_REFRESH_SECONDS")?),

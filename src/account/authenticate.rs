@@ -1,9 +1,10 @@
 //! From the header of a request to the one who asks. <https://www.rfc-editor.org/rfc/rfc6750>
 
-use super::Accounts;
 use super::live::Credential;
 use super::secret::{self, ApiKey, KEY_PREFIX};
+use super::{Accounts, folded};
 use crate::auth::access::{Access, Client};
+use crate::auth::agent::Agent;
 use crate::auth::role::{Duty, Role, duties_in_force};
 use crate::auth::scope::Scopes;
 use crate::auth::token::{self, Claims, Expected, Refusal};
@@ -13,13 +14,17 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::fhir::json::Object;
 use crate::fhir::resource::Resource;
-use crate::store::{AccountState, Store};
+use crate::store::{AccountRow, AccountState, Store};
 use chrono::Utc;
+use percent_encoding::percent_decode_str;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// PractitionerRoles that one practitioner may have to be of use here (resources).
 const ROLES_MAX: usize = 200;
+
+/// How long the reason is for which somebody breaks the glass (characters).
+const REASON_CHARS: std::ops::RangeInclusive<usize> = 10..=500;
 
 /// Whoever asks, after it was shown who that is.
 #[derive(Debug, Clone)]
@@ -30,9 +35,37 @@ pub struct Caller {
     /// What the client may do of what the account may.
     pub scopes: Option<String>,
     pub grant: Grant,
+    /// Who it is, for the audit.
+    pub agent: Agent,
 }
 
 impl Caller {
+    /// Opens clinical data to an administrator who says why: to read, and told to the patient. Nobody else breaks glass, nor
+    /// does a program.
+    ///
+    /// # Errors
+    /// 403 for others, 400 for a reason that says nothing.
+    pub fn break_glass(&mut self, reason: &str) -> Result<()> {
+        let place = "http.x-break-glass";
+        // A header is ASCII; what is more is escaped as in an address.
+        let reason = percent_decode_str(reason).decode_utf8_lossy();
+        let reason = reason.trim();
+        if self.account.role != Role::Admin.as_str() || self.demand_session().is_err() {
+            let message = "Only an administrator who is logged in breaks the glass.";
+            return Err(Error::forbidden(message).at(place));
+        }
+        if !REASON_CHARS.contains(&reason.chars().count()) {
+            let (min, max) = (REASON_CHARS.start(), REASON_CHARS.end());
+            let message = format!("Say in {min} to {max} characters why: the patient reads it.");
+            return Err(Error::invalid(message).at(place));
+        }
+        self.agent.reason = Some(reason.to_owned());
+        let role = Some(Role::Admin);
+        let reason = self.agent.reason.clone();
+        self.grant = Grant::of(Access { role, duties: None, patient: None, reason, client: None });
+        Ok(())
+    }
+
     /// Refuses a program, by a key or by a token with scopes: it acts for the account on resources, but does not speak for
     /// its owner.
     pub fn demand_session(&self) -> Result<&str> {
@@ -58,9 +91,16 @@ impl Accounts {
         }
     }
 
-    /// What whoever shows this header may do.
-    pub async fn grant(&self, store: &Store, header: Option<&str>) -> Result<Grant> {
-        Ok(self.authenticate(store, header).await?.grant)
+    /// The account of this name, for the audit, when somebody tried to be it.
+    pub async fn agent_named(&self, username: &str) -> Result<Agent> {
+        let account = self.tables.by_username(&folded(username)).await?;
+        let told = |account: AccountRow| Agent {
+            account: Some(account.id),
+            name: Some(account.username),
+            role: Some(account.role),
+            ..Agent::default()
+        };
+        Ok(account.map(told).unwrap_or_default())
     }
 
     async fn by_token(&self, store: &Store, text: &str) -> Result<Caller> {
@@ -79,6 +119,7 @@ impl Accounts {
             session: Some(claims.sid),
             scopes: claims.scope,
             grant: grant(&live, client),
+            agent: agent(&live.account, None),
         })
     }
 
@@ -121,6 +162,7 @@ impl Accounts {
             session: None,
             scopes: Some(scopes.clone()),
             grant: grant(&live, Some(client)),
+            agent: agent(&live.account, Some(format!("key {}", shown.id))),
         })
     }
 
@@ -148,6 +190,21 @@ pub fn refused() -> Error {
 fn grant(live: &Credential, client: Option<Client>) -> Grant {
     let role = Role::parse(&live.account.role);
     Grant::of(Access { role, duties: live.duties.clone(), patient: link(&live.account), reason: None, client })
+}
+
+/// `client`: the program that acts for the account, where it is more than a browser.
+fn agent(account: &AccountState, client: Option<String>) -> Agent {
+    let patient = account.patient.as_deref().filter(|_| account.role == Role::Patient.as_str());
+    let patient = patient.map(|id| format!("Patient/{id}"));
+    let practitioner = account.practitioner.as_deref().map(|id| format!("Practitioner/{id}"));
+    Agent {
+        account: Some(account.id.clone()),
+        name: Some(account.username.clone()),
+        role: Some(account.role.clone()),
+        link: patient.or(practitioner),
+        client,
+        ..Agent::default()
+    }
 }
 
 /// What a practitioner's account is for, by the PractitionerRoles of the Practitioner that it is linked to. An account

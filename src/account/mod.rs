@@ -13,7 +13,7 @@ mod user;
 pub use authenticate::Caller;
 pub use key::{MadeKey, NewKey};
 pub use session::Tokens;
-pub use signing::{KeyLine, list_keys, rotate_keys};
+pub use signing::{KeyLine, Signer, all_keys, list_keys, rotate_keys};
 pub use user::{NewUser, UserChange};
 
 use crate::auth;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const OVERLAP_SECONDS: i64 = 3600 + 120 + 30;
 /// A token of an unknown key makes the keys be read again, at most so often.
 const REREAD: Duration = Duration::from_secs(1);
+/// Who signs something else than tokens looks so often for a newer key.
+const SIGNER_READS_EVERY: Duration = Duration::from_secs(60);
 
 /// The keys as this server last read them.
 pub struct Ring {
@@ -43,6 +45,7 @@ impl Ring {
     pub async fn read(&self, tables: &AccountTables) -> Result<()> {
         if let Some(keys) = load(tables).await? {
             *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         }
         Ok(())
     }
@@ -55,6 +58,10 @@ impl Ring {
         }
         self.read(tables).await?;
         Ok(self.keys())
+    }
+
+    fn is_older_than(&self, age: Duration) -> bool {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > age
     }
 
     fn may_reread(&self) -> bool {
@@ -103,6 +110,37 @@ pub async fn rotate_keys(store: &Store) -> Result<String> {
     let key = Key::generate()?;
     store.accounts(&auth::of_server())?.rotate_signing_key(key.id(), key.pkcs8()).await?;
     Ok(key.id().to_owned())
+}
+
+/// The key that signs, as it is now, for who signs something else than tokens.
+pub struct Signer {
+    tables: AccountTables,
+    ring: Ring,
+}
+
+impl Signer {
+    pub async fn open(store: &Store) -> Result<Signer> {
+        let tables = store.accounts(&auth::of_server())?;
+        let ring = Ring::open(&tables).await?;
+        Ok(Signer { tables, ring })
+    }
+
+    /// At most a minute old: a key that was rotated signs no longer than that.
+    pub async fn keys(&self) -> Result<Arc<Keys>> {
+        if self.ring.is_older_than(SIGNER_READS_EVERY) {
+            self.ring.read(&self.tables).await?;
+        }
+        Ok(self.ring.keys())
+    }
+}
+
+/// All keys that ever signed here: what was signed long ago is verified, too.
+pub async fn all_keys(store: &Store) -> Result<Keys> {
+    let rows = store.accounts(&auth::of_server())?.signing_keys(true, OVERLAP_SECONDS).await?;
+    let keys: Vec<Key> = rows.into_iter().map(|row| Key::from_pkcs8(row.id, row.pkcs8)).collect::<Result<_>>()?;
+    let mut keys = keys.into_iter();
+    let newest = keys.next().ok_or_else(|| Error::not_found("There is no key yet: nothing was signed."))?;
+    Ok(Keys::new(newest, keys.collect()))
 }
 
 /// A number for a token that no other token has.

@@ -15,7 +15,43 @@ const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const INTERACTION: &str = "http://hl7.org/fhir/restful-interaction";
 const CUSTODIAN: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
 const BALP_ENTITY: &str = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType";
+/// What is done to accounts has no code of FHIR's.
+const OWN_WORDS: &str = "urn:brasa:account-interaction";
 const PROFILES: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/";
+
+/// What is recorded with the action E, of FHIR's interactions.
+pub const EXECUTED: &[&str] = &[
+    "search",
+    "search-type",
+    "search-system",
+    "history-instance",
+    "history-type",
+    "history-system",
+    "transaction",
+    "batch",
+    "bundle",
+    "operation",
+];
+
+/// What is recorded of accounts and of the audit itself, with the action E, too.
+pub const OF_ACCOUNTS: &[&str] = &[
+    "log-in",
+    "refresh",
+    "log-out",
+    "me",
+    "register",
+    "change-password",
+    "sessions",
+    "end-session",
+    "keys",
+    "make-key",
+    "revoke-key",
+    "users",
+    "make-user",
+    "change-user",
+    "export-audit",
+    "drop-month",
+];
 
 /// FHIR's letter for what was done, and IHE's word for its pattern.
 fn kind(interaction: &str) -> (&'static str, Option<&'static str>) {
@@ -32,8 +68,12 @@ fn kind(interaction: &str) -> (&'static str, Option<&'static str>) {
 /// The event's type, and its subtype.
 fn types(interaction: &str) -> (Object, Object) {
     match interaction {
-        "log-in" => (coding(DICOM, "110114", "User Authentication"), coding(DICOM, "110122", "Login")),
+        "log-in" | "refresh" => (coding(DICOM, "110114", "User Authentication"), coding(DICOM, "110122", "Login")),
         "log-out" => (coding(DICOM, "110114", "User Authentication"), coding(DICOM, "110123", "Logout")),
+        word if OF_ACCOUNTS.contains(&word) => {
+            let subtype = Object::default().with_str("system", OWN_WORDS).with_str("code", word);
+            (coding(DICOM, "110113", "Security Alert"), subtype)
+        }
         word => {
             let subtype = Object::default().with_str("system", INTERACTION).with_str("code", word);
             (coding(EVENT_TYPE, "rest", "Restful Operation"), subtype)
@@ -50,14 +90,17 @@ pub fn event(id: &str, record: &Record, site: &str) -> Object {
         400..500 => "4",
         500.. => "8",
     };
-    let mut event = Object::default().with_str("resourceType", "AuditEvent").with_str("id", id);
+    let mut meta = Object::default().with_str("versionId", "1").with_str("lastUpdated", to_instant(record.recorded));
     // The patterns are of what was done; what was refused has none.
     if let Some(pattern) = pattern.filter(|_| outcome == "0") {
         let word = if record.patient.is_some() { format!("Patient{pattern}") } else { pattern.to_owned() };
         let profile = Json::string(format!("{PROFILES}IHE.BasicAudit.{word}"));
-        event = event.with("meta", Json::Object(Object::default().with("profile", Json::Array(vec![profile]))));
+        meta = meta.with("profile", Json::Array(vec![profile]));
     }
-    let mut event = event
+    let mut event = Object::default()
+        .with_str("resourceType", "AuditEvent")
+        .with_str("id", id)
+        .with("meta", Json::Object(meta))
         .with("type", Json::Object(event_type))
         .with("subtype", Json::Array(vec![Json::Object(subtype)]))
         .with_str("action", action)
@@ -241,7 +284,7 @@ mod tests {
         record.agent.account = None;
         let refused = told(&record);
         assert_eq!((&refused["outcome"], &refused["outcomeDesc"]), (&json!("4"), &json!("HTTP 403")));
-        assert!(refused.get("meta").is_none() && refused["agent"].as_array().unwrap().len() == 2);
+        assert!(refused["meta"].get("profile").is_none() && refused["agent"].as_array().unwrap().len() == 2);
         record.status = 503;
         assert_eq!(told(&record)["outcome"], "8");
     }

@@ -1,5 +1,6 @@
 //! The subcommands of `brasa`.
 
+mod audit;
 mod bench;
 mod dictionary;
 mod health;
@@ -65,6 +66,14 @@ enum Command {
         #[arg(long, value_name = "FOLDER", global = true)]
         data_dir: Option<PathBuf>,
     },
+    /// Records of accesses: verified, exported, dropped by months.
+    Audit {
+        #[command(subcommand)]
+        command: audit::Command,
+        /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
+        #[arg(long, value_name = "FOLDER", global = true)]
+        data_dir: Option<PathBuf>,
+    },
     /// Ask a running server whether it lives; for probes.
     Health {
         /// Ask whether it can serve instead.
@@ -95,6 +104,7 @@ async fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Dictionary { command, data_dir } => dictionary::run(&settings(None, data_dir)?, command).await,
         Command::Policy { command } => policy::run(&command),
         Command::Keys { command, data_dir } => keys::run(&settings(None, data_dir)?, command).await,
+        Command::Audit { command, data_dir } => audit::run(&settings(None, data_dir)?, command).await,
         Command::Health { ready } => health::run(&settings(None, None)?, ready).await,
     }
 }

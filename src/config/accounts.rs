@@ -1,6 +1,6 @@
 //! What the settings of accounts must be to start: strict in production, safe everywhere.
 
-use super::{Auth, Mode, Reader, Secret, SettingError, Settings};
+use super::{Auth, Mode, Reader, Secret, SettingError, Settings, Switch};
 
 const USERNAME: &str = "BRASA_ADMIN_USERNAME";
 pub(super) const PASSWORD: &str = "BRASA_ADMIN_PASSWORD";
@@ -29,6 +29,13 @@ impl Mode {
 }
 
 impl Reader<'_> {
+    /// Where nobody says who they are, there is little to record.
+    pub(super) fn audit(&self) -> Result<bool, SettingError> {
+        let chosen = self.optional("BRASA_AUDIT", Switch::parse)?;
+        let auth = self.text("BRASA_AUTH", Auth::parse)?;
+        Ok(chosen.map_or(auth == Auth::On, |chosen| chosen == Switch::On))
+    }
+
     pub(super) fn first_admin(&self) -> Result<Option<FirstAdmin>, SettingError> {
         let username = self.optional(USERNAME, |text| Some(text.to_owned()))?;
         let password = self.optional(PASSWORD, Secret::parse)?;
@@ -48,13 +55,25 @@ impl Settings {
     pub(super) fn validate_accounts(&self) -> Result<(), SettingError> {
         match self.auth {
             Auth::Off => self.validate_without_accounts()?,
-            Auth::On if self.mode == Mode::Production => self.validate_base_url()?,
+            Auth::On if self.mode == Mode::Production => {
+                self.validate_base_url()?;
+                self.validate_audit()?;
+            }
             Auth::On => {}
         }
         match &self.first_admin {
             Some(admin) => self.validate_admin(admin),
             None => Ok(()),
         }
+    }
+
+    fn validate_audit(&self) -> Result<(), SettingError> {
+        if self.audit {
+            return Ok(());
+        }
+        let message =
+            "BRASA_AUDIT=off is refused in production: every access to a record leaves a trace. Leave it out.";
+        Err(SettingError::new("BRASA_AUDIT", message.to_owned()))
     }
 
     fn validate_without_accounts(&self) -> Result<(), SettingError> {

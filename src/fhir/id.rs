@@ -102,6 +102,11 @@ impl Compartment {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The patient whose compartment it is.
+    pub fn patient(&self) -> Option<Id> {
+        Id::parse(&self.0).ok()
+    }
 }
 
 /// What an id alone says about where its resource lives.

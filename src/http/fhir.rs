@@ -3,7 +3,9 @@
 use super::negotiate::{check_accept, check_content_type, check_form};
 use super::respond::{Form, answer, refusal};
 use super::told::Told;
-use super::{State, base, body};
+use super::{State, base, body, trail};
+use crate::audit::record::What;
+use crate::auth::agent::Agent;
 use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
 use crate::interaction::handle;
@@ -17,6 +19,8 @@ use actix_web::http::header::{
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
 
+/// The reason for which an administrator opens clinical data.
+const X_BREAK_GLASS: HeaderName = HeaderName::from_static("x-break-glass");
 /// The addresses under which FHIR is served; the longer one first.
 const PREFIXES: &[&str] = &["/fhir/R4", "/fhir"];
 
@@ -43,11 +47,27 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
             if error.kind.status() >= 500 {
                 log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
             }
+            note_refusal(&state, &request, &mut told, error.kind.status()).await;
             let allowed = (error.kind == Kind::MethodNotAllowed).then(|| allowed_methods(request.path(), prefix));
             refusal(&form, &error, allowed.as_deref())
         }
     };
     told.tell(&request, response)
+}
+
+/// Records what was refused before it came to the interaction, which records itself. Nothing was shown: a refusal is
+/// answered even where its record cannot be written.
+async fn note_refusal(state: &State, request: &HttpRequest, told: &mut Told, status: u16) {
+    if told.is_recorded {
+        return;
+    }
+    let query = request.uri().path_and_query().map(|address| address.as_str().to_owned());
+    let resource_type = told.resource_type.map(str::to_owned);
+    let what = What { resource_type, query, ..What::default() };
+    let grant = told.grant.take();
+    if let Err(error) = trail::note(state, request, told, grant, status, what).await {
+        log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
+    }
 }
 
 /// `pretty`: becomes whether the client wants lines, also where the answer is a refusal.
@@ -72,7 +92,8 @@ async fn answer_one(
     told.interaction = Some(interaction.name());
     told.resource_type = interaction.resource_type().map(|resource_type| resource_type.as_str());
     // Before anything else is said of the request, and before its body is read.
-    let grant = grant_for(state, &interaction, header(AUTHORIZATION)?.as_deref()).await?;
+    let grant = grant_for(state, request, &interaction, told).await?;
+    told.grant = Some(grant.clone());
     let is_search = matches!(interaction, Interaction::Search(_));
     let has_form = is_search && method == Method::Post;
     let accept = header(ACCEPT)?;
@@ -100,6 +121,7 @@ async fn answer_one(
     let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };
     let context = Arc::clone(&state.context);
     let is_bundle = matches!(asked.interaction, Interaction::Bundle);
+    told.is_recorded = true;
     let work = async move {
         let answered = handle(&context, &grant, &asked).await;
         drop((body, in_flight));
@@ -130,10 +152,22 @@ fn conditions(request: &HttpRequest) -> Result<Conditions> {
 
 /// What whoever sent the request may do. What the server can do at all (`metadata`) is open to everybody: a client reads
 /// there how to log in.
-async fn grant_for(state: &State, interaction: &Interaction, authorization: Option<&str>) -> Result<Grant> {
-    let is_open = matches!(interaction, Interaction::Capabilities);
-    let Some(accounts) = state.accounts.as_ref().filter(|_| !is_open) else { return Ok(auth::without_accounts()) };
-    accounts.grant(&state.context.store, authorization).await
+async fn grant_for(state: &State, request: &HttpRequest, interaction: &Interaction, told: &mut Told) -> Result<Grant> {
+    told.is_recorded = matches!(interaction, Interaction::Capabilities);
+    let of_origin = |grant: Grant, agent, told: &Told| match state.context.store.has_trail() {
+        true => grant.asked_by(trail::origin(request, told, agent)),
+        false => grant,
+    };
+    let Some(accounts) = state.accounts.as_ref().filter(|_| !told.is_recorded) else {
+        return Ok(of_origin(auth::without_accounts(), Agent::default(), told));
+    };
+    let mut caller = accounts.authenticate(&state.context.store, header(request, AUTHORIZATION)?.as_deref()).await?;
+    if let Some(reason) = header(request, X_BREAK_GLASS)? {
+        // Refused, it is told of the one who tried.
+        told.grant = Some(of_origin(caller.grant.clone(), caller.agent.clone(), told));
+        caller.break_glass(&reason)?;
+    }
+    Ok(of_origin(caller.grant, caller.agent, told))
 }
 
 fn is_pretty(parameters: &[(String, String)]) -> bool {

@@ -9,6 +9,7 @@ mod health;
 mod negotiate;
 mod respond;
 mod told;
+mod trail;
 
 pub use encoding::no_encoding_is_refused;
 

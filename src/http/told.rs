@@ -1,5 +1,7 @@
 //! One line in the log for each request, its id in the answer, and the headers that keep every answer safe in a browser.
 
+use crate::auth::Grant;
+use crate::auth::agent::Agent;
 use crate::telemetry::{RequestId, RequestLine, log_request};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{
@@ -22,6 +24,12 @@ pub struct Told {
     pub id: RequestId,
     pub interaction: Option<&'static str>,
     pub resource_type: Option<&'static str>,
+    /// Who asks about accounts, once that is known.
+    pub agent: Agent,
+    /// Whose grant it is asked with, once that is known.
+    pub grant: Option<Grant>,
+    /// Whether its access is recorded, or is no access.
+    pub is_recorded: bool,
     /// The answer is for whoever asked: nobody keeps a copy of it.
     pub is_private: bool,
     started: Instant,
@@ -31,7 +39,16 @@ impl Told {
     /// Starts the request's clock and takes its id, or makes one.
     pub fn of(request: &HttpRequest) -> Told {
         let id = RequestId::from_client(request.headers().get(X_REQUEST_ID).map(HeaderValue::as_bytes));
-        Told { id, interaction: None, resource_type: None, is_private: false, started: Instant::now() }
+        Told {
+            id,
+            interaction: None,
+            resource_type: None,
+            agent: Agent::default(),
+            grant: None,
+            is_recorded: false,
+            is_private: false,
+            started: Instant::now(),
+        }
     }
 
     pub fn for_interaction(self, name: &'static str) -> Told {

@@ -2,6 +2,7 @@
 //!
 //! Who asks for the same criterion waits until the one before has written: of fifty that create what is not there, one does.
 
+use super::audit::patients_of;
 use super::request::{COMMON_PARAMETERS, Request, Return, form_urlencoded};
 use super::response::{Response, location};
 use super::write::{self, Change, Intent, Work, Written};
@@ -114,7 +115,7 @@ pub async fn create(
     let resource = body_resource(context, request, criterion.resource_type)?;
     locked(context, grant, criterion, async {
         match criterion.find_one(context, context.store.reader(grant), &request.base).await? {
-            Some(existing) => Ok(standing(existing, request.prefer.returns.unwrap_or(Return::Representation))),
+            Some(existing) => Ok(standing(context, existing, request.prefer.returns.unwrap_or(Return::Representation))),
             None => create::new(context, grant, request, criterion.resource_type, resource, receipt).await,
         }
     })
@@ -122,7 +123,8 @@ pub async fn create(
 }
 
 /// The answer to a create that was not needed.
-pub fn standing(existing: Stored, returns: Return) -> Response {
+pub fn standing(context: &Context, existing: Stored, returns: Return) -> Response {
+    let patients = patients_of(context, [&existing]);
     let at = location(existing.resource_type, &existing.id, existing.version_id);
     let told = format!("{}/{} meets the condition; nothing was created.", existing.resource_type, existing.id);
     let response = Response::of_version(existing);
@@ -131,7 +133,7 @@ pub fn standing(existing: Stored, returns: Return) -> Response {
         Return::Representation => (response.body, false),
         Return::OperationOutcome => (Some(informed(&told)), true),
     };
-    Response { body, is_outcome, location: Some(at), ..response }
+    Response { body, is_outcome, location: Some(at), patients, ..response }
 }
 
 fn informed(diagnostics: &str) -> Vec<u8> {
@@ -258,10 +260,11 @@ async fn delete_all(context: &Context, grant: &Grant, request: &Request, changes
     let written: Vec<Written> =
         if changes.is_empty() { Vec::new() } else { write::apply(context, grant, &work).await? };
     if request.prefer.returns != Some(Return::OperationOutcome) {
-        return Ok(Response { status: 204, ..Response::default() });
+        return Ok(Response { status: 204, recorded: !written.is_empty(), ..Response::default() });
     }
     let told = format!("{} resources were deleted.", written.len());
-    Ok(Response { is_outcome: true, ..Response::of_body(200, informed(&told)) })
+    let recorded = !written.is_empty();
+    Ok(Response { is_outcome: true, recorded, ..Response::of_body(200, informed(&told)) })
 }
 
 /// Does something while nobody else does anything about the same criterion.

@@ -1,6 +1,7 @@
 //! The FHIR history interaction: of one resource, of a type, of the system. <https://hl7.org/fhir/R4/http.html#history>
 
 use super::Context;
+use super::audit::patients_of;
 use super::request::Request;
 use super::response::Response;
 use crate::error::{Error, Result};
@@ -46,7 +47,8 @@ pub async fn answer(
         HistoryScope::Type(_) | HistoryScope::System => None,
     };
     let next = versions.last().filter(|_| more).map(HistoryKey::of);
-    Ok(Response::of_body(200, write(request, scope, &versions, total, next.as_ref())))
+    let patients = patients_of(context, &versions);
+    Ok(Response { patients, ..Response::of_body(200, write(request, scope, &versions, total, next.as_ref())) })
 }
 
 async fn must_exist(reader: Reader<'_>, resource_type: ResourceType, id: &Id) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The FHIR interactions: one grammar of requests, one `handle` that answers them, one way to write.
 
+mod audit;
 mod bundle;
 mod capabilities;
 mod conditional;
@@ -94,10 +95,12 @@ pub async fn handle_with_receipt(
     request: &Request,
     receipt: Option<&str>,
 ) -> Result<Response> {
-    match &request.interaction {
+    let answered = match &request.interaction {
         Interaction::Bundle => bundle::answer(context, grant, request, receipt).await,
         _ => single(context, grant, request, receipt).await,
-    }
+    };
+    audit::note(context, grant, request, &answered).await?;
+    answered
 }
 
 /// Whether the database answers.
@@ -112,6 +115,9 @@ pub async fn has_receipt(context: &Context, receipt: &str) -> Result<bool> {
 }
 
 async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Option<&str>) -> Result<Response> {
+    if context.store.has_trail() && request.interaction.resource_type() == Some(ResourceType::AUDIT_EVENT) {
+        return audit::answer(context, grant, request).await;
+    }
     match &request.interaction {
         Interaction::Capabilities => capabilities::answer(context, request),
         Interaction::Read(..) | Interaction::Vread(..) | Interaction::History(_) | Interaction::Search(_) => {
@@ -139,22 +145,29 @@ async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Op
         Interaction::Delete(resource_type, id) => delete::answer(context, grant, request, *resource_type, id).await,
         Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,
         Interaction::ReindexStatus => reindex::status(context, grant, request).await,
+        Interaction::Accesses(patient) => audit::accesses(context, grant, request, patient).await,
         Interaction::Bundle => Err(Error::invalid("A Bundle cannot be an entry's request.")),
     }
 }
 
 /// Answers what only reads, inside a transaction or outside.
 async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &Request) -> Result<Response> {
+    if context.store.has_trail() && request.interaction.resource_type() == Some(ResourceType::AUDIT_EVENT) {
+        return Err(Error::not_supported("AuditEvents cannot be part of a transaction: ask for them by themselves."));
+    }
     match &request.interaction {
-        Interaction::Read(resource_type, id) => read::current(reader, request, *resource_type, id).await,
+        Interaction::Read(resource_type, id) => read::current(context, reader, request, *resource_type, id).await,
         Interaction::Vread(resource_type, id, version) => {
-            read::version(reader, request, *resource_type, id, version).await
+            read::version(context, reader, request, *resource_type, id, version).await
         }
         Interaction::History(scope) => history::answer(context, reader, request, scope).await,
         Interaction::Search(scope) => search::answer(context, reader, request, scope).await,
         Interaction::Capabilities => capabilities::answer(context, request),
         Interaction::Reindex(_) | Interaction::ReindexStatus => {
             Err(Error::not_supported("$reindex cannot be part of a transaction: send it by itself."))
+        }
+        Interaction::Accesses(_) => {
+            Err(Error::not_supported("$accesses cannot be part of a transaction: send it by itself."))
         }
         _ => Err(Error::internal("a writing interaction was sent to be read")),
     }

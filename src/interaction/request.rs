@@ -6,6 +6,7 @@ use crate::fhir::id::VersionId;
 use crate::fhir::instant::from_http_date;
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The methods of FHIR's HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +145,24 @@ fn one_tag(text: &str) -> Option<&str> {
 pub use crate::search::form::form_urlencoded;
 
 pub const COMMON_PARAMETERS: &[&str] = &["_format", "_pretty"];
+
+/// What a query's value may hold as it is; all else is escaped, so that a link reads as the client wrote it.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'/')
+    .remove(b',')
+    .remove(b'$');
+
+/// A query's parameters as an address has them.
+pub fn written<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let escaped = |text: &'a str| utf8_percent_encode(text, ESCAPED);
+    let pairs: Vec<String> = parameters.map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
+}
 
 /// One interaction that somebody asks for.
 #[derive(Debug, Clone)]

@@ -19,6 +19,10 @@ pub struct Response {
     pub interaction: Option<&'static str>,
     /// `Type/id/_history/version`, relative to the base.
     pub location: Option<String>,
+    /// The patients whose data it holds, where accesses are recorded.
+    pub patients: Vec<Id>,
+    /// The access is recorded: with the write that it was, or entry by entry.
+    pub recorded: bool,
     /// Further headers, in lower case.
     pub headers: Vec<(&'static str, String)>,
 }

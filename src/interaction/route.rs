@@ -31,6 +31,8 @@ pub enum Interaction {
     Reindex(Level),
     /// How far the jobs of `$reindex` are.
     ReindexStatus,
+    /// `$accesses`: who opened a patient's record.
+    Accesses(Id),
 }
 
 /// What an operation works on.
@@ -64,6 +66,7 @@ impl Interaction {
             Interaction::Bundle => "bundle",
             Interaction::Reindex(_) => "$reindex",
             Interaction::ReindexStatus => "$reindex-status",
+            Interaction::Accesses(_) => "$accesses",
         }
     }
 
@@ -95,6 +98,7 @@ impl Interaction {
             | Interaction::Reindex(Level::Type(resource_type) | Level::Instance(resource_type, _)) => {
                 Some(*resource_type)
             }
+            Interaction::Accesses(_) => Some(ResourceType::PATIENT),
             Interaction::Search(Scope::Compartment { inner, .. }) => *inner,
             Interaction::Capabilities
             | Interaction::Bundle
@@ -177,6 +181,11 @@ fn operation(method: Method, name: &str, level: Level) -> Result<Interaction> {
         ("$reindex", Method::Post) => Ok(Interaction::Reindex(level)),
         // It changes what is stored, if only the index.
         ("$reindex", _) => Err(not_allowed(method)),
+        ("$accesses", Method::Get | Method::Head) => match level {
+            Level::Instance(ResourceType::PATIENT, id) => Ok(Interaction::Accesses(id)),
+            _ => Err(Error::not_found("A patient has accesses, as in Patient/123/$accesses.")),
+        },
+        ("$accesses", _) => Err(not_allowed(method)),
         _ => Err(not_yet("This operation")),
     }
 }

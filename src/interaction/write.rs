@@ -1,5 +1,6 @@
 //! The one write path: locks what is there, checks the conditions, builds the versions, commits them together.
 
+use super::audit;
 use super::parameters::Known;
 use super::request::{Precondition, Request, Return};
 use super::response::{Response, location};
@@ -91,6 +92,8 @@ pub struct Written {
     pub version: Option<(VersionId, DateTime<Utc>)>,
     /// Whether it came into being, for the first time or again after a deletion.
     pub created: bool,
+    /// Whether something was stored, and with it the record of the access.
+    pub stored: bool,
     /// The stored JSON, when it was asked for.
     pub body: Option<Vec<u8>>,
 }
@@ -186,7 +189,8 @@ pub fn respond(written: &Written, intent: Intent, returns: Return) -> Response {
     };
     let location = version.filter(|_| !deleted).map(|version| location(written.resource_type, &written.id, version));
     let is_outcome = returns == Return::OperationOutcome;
-    Response { status, body, is_outcome, version, last_modified, location, ..Response::default() }
+    let recorded = written.stored;
+    Response { status, body, is_outcome, version, last_modified, location, recorded, ..Response::default() }
 }
 
 /// Writes all changes or none. A race that another writer won is repeated from the start, a few times.
@@ -301,6 +305,9 @@ impl Builder<'_> {
     }
 
     fn build(&mut self, position: usize, change: &Change, current: Standing) -> Result<()> {
+        if change.resource_type == ResourceType::AUDIT_EVENT && self.context.store.has_trail() {
+            return Err(audit::never_written());
+        }
         let (current, key) = match current {
             Standing::Absent => (None, None),
             Standing::Current(locked) => (Some(locked.stored), locked.key),
@@ -315,7 +322,7 @@ impl Builder<'_> {
         let (resource_type, id) = (change.resource_type, change.id.clone());
         if change.intent == Intent::Delete && !exists {
             let version = current.map(|current| (current.version_id, current.last_updated));
-            self.written.push(Written { resource_type, id, version, created: false, body: None });
+            self.written.push(Written { resource_type, id, version, created: false, stored: false, body: None });
             return Ok(());
         }
         let version_id = current.as_ref().map_or(VersionId::FIRST, |current| current.version_id.next());
@@ -330,7 +337,7 @@ impl Builder<'_> {
         let claims_id = previous.is_none() && claims_id(change.intent, &version);
         self.writes.push(Write { version, previous, claims_id });
         let version = Some((version_id, last_updated));
-        self.written.push(Written { resource_type, id, version, created: !exists, body });
+        self.written.push(Written { resource_type, id, version, created: !exists, stored: true, body });
         Ok(())
     }
 

@@ -1,14 +1,15 @@
 //! The one way to write: versions, their homes, members and identifiers commit together or not at all.
 
 use super::Store;
+use super::audit::{AuditRows, Entered};
 use super::body::EncodedBody;
 use super::guard::{self, Standing};
 use super::identifier::Identifier;
 use super::node::Connection;
-use super::operation::{Frame, PIPELINE_LENGTH, can_commit_at_once, operations, run};
+use super::operation::{Frame, Operation, PIPELINE_LENGTH, can_commit_at_once, insert_rows, operations, run};
 use super::read::{Effort, Reader, Stored};
 use super::sqlstate::{Failure, Phase};
-use super::statement::LOCK_CURRENT;
+use super::statement::{INSERT_AUDIT, LOCK_CURRENT};
 use crate::auth::Grant;
 use crate::auth::policy::Permission;
 use crate::error::{Error, Kind, Result};
@@ -115,6 +116,8 @@ pub struct Transaction<'a> {
     ends: Instant,
     /// One of the versions that were staged: to look up whether a commit of unknown outcome happened.
     witness: Option<NewVersion>,
+    /// The records that will commit with it. Last of all: they are void only when the connection is gone.
+    entered: Vec<Entered>,
 }
 
 impl Store {
@@ -123,7 +126,7 @@ impl Store {
         let connection = self.nodes.connect_to_all(scope.compartments.iter().map(String::as_str)).await;
         let connection = connection.map_err(Failure::into_error)?;
         let ends = Instant::now() + self.transaction_deadline;
-        Ok(Transaction { store: self, grant, connection, begun: false, ends, witness: None })
+        Ok(Transaction { store: self, grant, connection, begun: false, ends, witness: None, entered: Vec::new() })
     }
 }
 
@@ -234,7 +237,7 @@ impl<'a> Transaction<'a> {
         let pieces = writes.len().div_ceil(WRITES_AT_ONCE).max(1);
         for number in 0..pieces {
             let piece = writes.chunks(WRITES_AT_ONCE).nth(number).unwrap_or_default();
-            let operations = operations(&self.store.nodes, piece, receipt.filter(|_| number + 1 == pieces));
+            let operations = self.operations(piece, receipt.filter(|_| number + 1 == pieces))?;
             run(&self.connection, &operations, Frame::default(), Phase::Statement, self.ends).await?;
         }
         Ok(())
@@ -261,15 +264,28 @@ impl<'a> Transaction<'a> {
         match outcome {
             Ok(()) => {
                 self.connection.release();
+                self.entered.drain(..).for_each(Entered::committed);
                 Ok(())
             }
             Err(failure) => self.after_failure(failure, writes).await,
         }
     }
 
+    /// The statements of some writes, and those of their records.
+    fn operations(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<Vec<Operation>, Failure> {
+        let mut operations = operations(&self.store.nodes, writes, receipt);
+        if let Some(AuditRows { rows, entered }) =
+            self.store.enter_writes(self.grant, writes).map_err(Failure::Other)?
+        {
+            insert_rows(&mut operations, &self.store.nodes, INSERT_AUDIT, rows);
+            self.entered.push(entered);
+        }
+        Ok(operations)
+    }
+
     /// As few flights as can be: BEGIN goes out with the first statements, and COMMIT, where no answer decides about it.
     async fn commit_few(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<(), Failure> {
-        let operations = operations(&self.store.nodes, writes, receipt);
+        let operations = self.operations(writes, receipt)?;
         self.connection.hold();
         // One statement outside a transaction commits by itself.
         let single = operations.len() == 1 && !self.begun;
@@ -281,7 +297,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// An unknown outcome is looked up: what can be read is stored.
-    async fn after_failure(self, failure: Failure, writes: &[Write]) -> std::result::Result<(), WriteFailure> {
+    async fn after_failure(mut self, failure: Failure, writes: &[Write]) -> std::result::Result<(), WriteFailure> {
         let (store, grant) = (self.store, self.grant);
         if self.begun && !matches!(failure, Failure::NodeDown(_)) {
             // The server knows that the transaction failed; ending it keeps the connection.
@@ -291,6 +307,7 @@ impl<'a> Transaction<'a> {
         } else if !self.begun && !matches!(failure, Failure::NodeDown(_)) {
             self.connection.release();
         }
+        let entered = std::mem::take(&mut self.entered);
         drop(self.connection);
         let error = match failure {
             Failure::Raced(error) => return Err(WriteFailure::Raced(error)),
@@ -299,6 +316,8 @@ impl<'a> Transaction<'a> {
         if error.kind != Kind::UnknownOutcome {
             return Err(WriteFailure::Refused(error));
         }
+        // Whether or not the version is found now, its records are looked for when nothing can come any more.
+        entered.into_iter().for_each(Entered::doubted);
         match writes.first().map(|write| &write.version).or(self.witness.as_ref()) {
             Some(version) if is_stored(store, grant, version).await => Ok(()),
             _ => Err(WriteFailure::Refused(error)),

@@ -1,6 +1,7 @@
 //! The only room with SQL: nodes and routing, the current and superseded versions, and the one commit.
 
 mod account;
+mod audit;
 pub mod body;
 mod commit;
 mod criterion;
@@ -29,6 +30,9 @@ pub use account::{
     AccountChange, AccountRow, AccountState, AccountTables, KeyRow, KeyState, NewAccount, NewSession, SessionRow,
     SessionState, SigningKeyRow,
 };
+pub use audit::{
+    AuditKey, AuditMonth, AuditQuery, MadeSeal, NamedRecord, StoredRecord, Trail, WriterHead, WriterRow, month_of,
+};
 pub use commit::{Locked, NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
 pub use criterion::CriterionLock;
 pub use database::Database;
@@ -44,6 +48,7 @@ pub use reindex_job::{Due, ReindexJob, Turn};
 use crate::auth::Grant;
 use crate::config::{BodyCodec, Engine, Settings};
 use crate::error::{Error, Result};
+use audit::Lanes;
 use body::{Codec, EncodedBody};
 use guard::Rights;
 use node::{COORDINATOR_REST, Node, NodeSettings};
@@ -65,6 +70,9 @@ pub struct Store {
     on_citus: bool,
     frequencies: Frequencies,
     rights: Rights,
+    /// `None`: accesses are not recorded.
+    trail: Option<Arc<Trail>>,
+    lanes: Lanes,
     transaction_deadline: Duration,
     /// The key of paging tokens, the same on every server of this database.
     pub paging_secret: [u8; 32],
@@ -94,8 +102,22 @@ impl Store {
         let transaction_deadline = settings.transaction_deadline;
         let frequencies = Frequencies::default();
         let rights = Rights::new(settings.base_url.as_ref().map(|base| base.as_str().to_owned()));
-        let store = Store { nodes, locks, codec, on_citus, frequencies, rights, transaction_deadline, paging_secret };
+        let trail = settings.audit.then(|| Arc::new(Trail::new()));
+        let lanes = Lanes::default();
+        let store = Store {
+            nodes,
+            locks,
+            codec,
+            on_citus,
+            frequencies,
+            rights,
+            trail,
+            lanes,
+            transaction_deadline,
+            paging_secret,
+        };
         store.load_dictionaries().await?;
+        store.open_trail().await?;
         if on_citus {
             store.nodes.reload().await?;
         }

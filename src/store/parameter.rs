@@ -123,6 +123,17 @@ impl Store {
         connection.query(statement, parameters).await.map_err(Failure::into_error)
     }
 
+    /// Runs a statement on the node that owns a compartment.
+    pub(super) async fn in_compartment(
+        &self,
+        compartment: &str,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>> {
+        let connection = self.nodes.connect_to(compartment).await.map_err(Failure::into_error)?;
+        connection.query(statement, parameters).await.map_err(Failure::into_error)
+    }
+
     /// Runs a statement that asks every shard, for work that nobody waits for.
     pub(super) async fn on_all_shards(&self, statement: Statement, parameters: Parameters<'_>) -> Result<Vec<Row>> {
         let rows = self.on_all_shards_within(PATIENCE, statement, parameters).await?;

@@ -78,6 +78,12 @@ impl Nodes {
         alike.then(|| routes.workers.get(first).map(|worker| Arc::clone(&worker.node))).flatten()
     }
 
+    /// The number of the node that owns a compartment, to group by; 0 where there is one node or it is not known.
+    pub fn node_of(&self, compartment: &str) -> usize {
+        let routes = self.routes.read().ok().map(|routes| Arc::clone(&routes));
+        routes.and_then(|routes| routes.map.shard_of(compartment).map(|shard| shard.node)).unwrap_or_default()
+    }
+
     /// The shard of a distribution value, to group rows by; one and the same on plain PostgreSQL.
     pub fn shard_of(&self, value: &str) -> i64 {
         let routes = self.routes.read().ok().map(|routes| Arc::clone(&routes));

@@ -174,6 +174,14 @@ pub const INSERT_TEXT: Insert = Insert {
     on_conflict: "",
 };
 
+/// Sent again after a failure it changes nothing.
+pub const INSERT_AUDIT: Insert = Insert {
+    table: "audit",
+    columns: &["compartment", "recorded", "writer", "number", "account", "record"],
+    words: 0,
+    on_conflict: " ON CONFLICT (compartment, recorded, writer, number) DO NOTHING",
+};
+
 pub const INSERTS: &[Insert] = &[
     INSERT_RESOURCE,
     INSERT_HOME,
@@ -185,6 +193,7 @@ pub const INSERTS: &[Insert] = &[
     INSERT_NUMBER,
     INSERT_POSITION,
     INSERT_TEXT,
+    INSERT_AUDIT,
 ];
 
 impl Insert {

@@ -38,6 +38,9 @@ const ON_COORDINATOR: &[&str] = &[
     "api_key",
     "signing_key",
     "log_in_failure",
+    "audit_writer",
+    "audit_seal",
+    "audit_month",
     "refinery_schema_history",
     "citus_schema_history",
 ];

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod attack;
+mod audit;
 mod audit_events;
 mod bad_input;
 mod batch;

@@ -183,6 +183,8 @@ const GRANT_CALLERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("without_accounts", &["src/http/fhir.rs"]),
+    // What it opens is nothing: for the audit of who is not known.
+    ("of_nobody", &["src/http/trail.rs", "src/http/auth/mod.rs"]),
     // `Grant::of`.
     ("of", &["src/account/authenticate.rs"]),
 ];

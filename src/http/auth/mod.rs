@@ -5,8 +5,10 @@ mod asked;
 
 use super::respond::{Form, refusal};
 use super::told::Told;
-use super::{State, base, body};
+use super::{State, base, body, trail};
 use crate::account::Accounts;
+use crate::audit::record::What;
+use crate::auth;
 use crate::error::{Error, Kind, Result};
 use crate::http::fhir::header;
 use crate::telemetry::log_failure;
@@ -14,7 +16,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, web};
 use answer::{Answered, answer};
-use asked::Asked;
+use asked::{Asked, LogIn};
 use std::sync::Arc;
 
 /// A body holds some words (bytes).
@@ -79,6 +81,7 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
     let mut told = Told::of(&request);
     told.is_private = true;
     let answered = answer_one(&state, &request, payload, &mut told).await;
+    let answered = recorded(&state, &request, &mut told, answered).await;
     let response = match answered {
         Ok(answered) => {
             let status = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -91,6 +94,28 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
         Err(error) => refused(&request, &told, &error),
     };
     told.tell(&request, response)
+}
+
+/// Records it, whoever it was. What cannot be recorded is not answered.
+async fn recorded(
+    state: &State,
+    request: &HttpRequest,
+    told: &mut Told,
+    answered: Result<Answered>,
+) -> Result<Answered> {
+    let status = answered.as_ref().map_or_else(|error| error.kind.status(), |answered| answered.status);
+    let came_in = answered.as_ref().ok().and_then(|answered| answered.body.as_ref()?.get("access_token")?.as_str());
+    if let (Some(token), Some(accounts)) = (came_in, &state.accounts) {
+        // Who it is that came in, the token tells.
+        let caller = accounts.authenticate(&state.context.store, Some(&format!("Bearer {token}"))).await?;
+        told.agent = caller.agent;
+    }
+    let agent = std::mem::take(&mut told.agent);
+    let grant = auth::of_nobody().asked_by(trail::origin(request, told, agent));
+    match (trail::note(state, request, told, Some(grant), status, What::default()).await, answered) {
+        (Err(error), Ok(_)) => Err(error),
+        (_, answered) => answered,
+    }
 }
 
 fn refused(request: &HttpRequest, told: &Told, error: &Error) -> HttpResponse {
@@ -125,6 +150,9 @@ async fn answer_one(
         true => None,
         false => Some(accounts.authenticate(&state.context.store, header(request, AUTHORIZATION)?.as_deref()).await?),
     };
+    if let Some(caller) = &caller {
+        told.agent = caller.agent.clone();
+    }
     let body = body::read(state, request, payload, BODY_BYTES_MAX).await?;
     let asked = Asked {
         endpoint,
@@ -136,6 +164,12 @@ async fn answer_one(
         client: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned(),
         body: body.bytes.clone(),
     };
+    if let (Endpoint::LogIn, true) = (endpoint, state.context.store.has_trail()) {
+        // Whom somebody tries to be is told also where that fails.
+        if let Ok(LogIn { username, .. }) = asked.json_or_form() {
+            told.agent = accounts.agent_named(&username).await?;
+        }
+    }
     // A task of its own, as for FHIR: whoever goes away after a wrong password has failed all the same.
     let task = actix_web::rt::spawn(async move {
         let answered = answer(&accounts, asked).await;
@@ -166,11 +200,12 @@ mod tests {
 
     #[test]
     fn every_address_is_found_and_no_other() {
-        for (method, pattern, endpoint, _) in ENDPOINTS {
+        for (method, pattern, endpoint, name) in ENDPOINTS {
             let path = format!("/auth/{}", pattern.replace("{}", "x1"));
             let (found, id) = rows(&path);
             assert!(found.iter().any(|row| row.0 == *method && row.2 == *endpoint), "{path}");
             assert!(!pattern.ends_with("{}") || id == "x1", "{path}");
+            assert!(crate::audit::event::OF_ACCOUNTS.contains(name), "{name} is no word of the audit");
         }
         for path in ["/auth/", "/auth", "/auth/logins", "/auth/users/", "/auth/me/x1", "/auth/keys/a/b", "/auth//login"]
         {

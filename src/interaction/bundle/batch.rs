@@ -3,7 +3,7 @@
 use super::super::request::Request;
 use super::super::response::Response;
 use super::super::route::Interaction;
-use super::super::{Context, single};
+use super::super::{Context, audit, single};
 use super::{asks_for_head, entry_request, naming_members, returns, status_text, write_entry};
 use crate::auth::Grant;
 use crate::error::{Error, Kind, Result};
@@ -45,6 +45,7 @@ async fn answer_entry(
         request.prefer.returns = Some(returns(outer));
         // Boxed: a batch inside a batch is refused, but the compiler sees the circle.
         let answer = Box::pin(single(context, grant, &request, None)).await;
+        audit::note(context, grant, &request, &answer).await?;
         let mut response = answer.map_err(|error| in_resource(naming_members(error), &request))?;
         response.body = response.body.filter(|_| !asks_for_head(entry));
         Ok(response)

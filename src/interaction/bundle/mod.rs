@@ -25,11 +25,11 @@ pub async fn answer(context: &Context, grant: &Grant, request: &Request, receipt
     match bundle.kind.as_deref() {
         Some("transaction") => {
             let response = transaction::answer(context, grant, request, &bundle, receipt).await?;
-            Ok(Response { interaction: Some("transaction"), ..response })
+            Ok(Response { interaction: Some("transaction"), recorded: true, ..response })
         }
         Some("batch") => {
             let response = batch::answer(context, grant, request, &bundle).await?;
-            Ok(Response { interaction: Some("batch"), ..response })
+            Ok(Response { interaction: Some("batch"), recorded: true, ..response })
         }
         Some(_) => {
             let message = "Only a transaction or a batch is processed here. To store a Bundle, POST it to Bundle.";

@@ -71,7 +71,7 @@ impl Plan<'_> {
         }
         for (position, criterion, found) in all {
             let Some(step) = self.steps.get_mut(position) else { continue };
-            settle_one(reader, step, &criterion, found).await.map_err(|error| placed(error, position))?;
+            settle_one(context, reader, step, &criterion, found).await.map_err(|error| placed(error, position))?;
         }
         Ok(())
     }
@@ -84,7 +84,13 @@ fn placed(error: Error, position: usize) -> Error {
     error.within(&place(position))
 }
 
-async fn settle_one(reader: Reader<'_>, step: &mut Step<'_>, criterion: &Criterion, found: Vec<Stored>) -> Result<()> {
+async fn settle_one(
+    context: &Context,
+    reader: Reader<'_>,
+    step: &mut Step<'_>,
+    criterion: &Criterion,
+    found: Vec<Stored>,
+) -> Result<()> {
     let mut found = found.into_iter();
     let first = found.next();
     let resource_type = criterion.resource_type;
@@ -116,7 +122,7 @@ async fn settle_one(reader: Reader<'_>, step: &mut Step<'_>, criterion: &Criteri
         _ => {
             if let Some(first) = first {
                 step.id = Some(first.id.clone());
-                step.settled = Some(standing(first, returns(&step.request)));
+                step.settled = Some(standing(context, first, returns(&step.request)));
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::super::request::{Request, Return};
 use super::super::response::Response;
 use super::super::write::{self, After, Change, Work};
-use super::super::{Context, reading};
+use super::super::{Context, audit, reading};
 use super::plan::{Plan, Step, place};
 use super::{naming_members, returns, write_entry};
 use crate::auth::Grant;
@@ -73,6 +73,10 @@ async fn carry_out(
             *answer = Some(settled.clone());
         }
     }
+    let asked = plan.steps.iter().map(|step| &step.request);
+    let told: Vec<(&Request, &Response)> =
+        asked.zip(&answers).filter_map(|(request, answer)| Some((request, answer.as_ref()?))).collect();
+    audit::note_all(context, grant, &told).await?;
     Ok(Response::of_body(200, write_response(&answers)?))
 }
 

@@ -7,6 +7,7 @@ mod searchset;
 mod value_set;
 
 use super::Context;
+use super::audit::patients_of;
 use super::request::Request;
 use super::response::Response;
 use crate::error::{Error, Kind, Result};
@@ -30,7 +31,8 @@ pub async fn answer(context: &Context, reader: Reader<'_>, request: &Request, sc
     }
     let trace = Trace::default();
     let answer = run(context, reader.traced(&trace), request, scope, &query).await?;
-    Ok(Response::of_body(200, explain::write(&query, &answer, &trace.steps())))
+    let body = explain::write(&query, &answer, &trace.steps());
+    Ok(Response { patients: answer.patients, ..Response::of_body(200, body) })
 }
 
 async fn run(
@@ -64,7 +66,9 @@ async fn run(
         page: page.as_ref(),
         total: total.map(|count| count.matches),
     };
-    Ok(Response::of_body(200, answer.write(&found, &included)?))
+    let shown = found.hits.iter().map(|hit| &hit.stored).chain(&included);
+    let patients = patients_of(context, shown);
+    Ok(Response { patients, ..Response::of_body(200, answer.write(&found, &included)?) })
 }
 
 /// Up to `count` resources of a type that meet the criterion of a conditional interaction. It is read strictly: one that

@@ -7,23 +7,11 @@ use crate::fhir::outcome::{Issue, outcome_of};
 use crate::fhir::resource::Resource;
 use crate::fhir::subset::{Subset, subset};
 use crate::interaction::Context;
-use crate::interaction::request::Request;
+use crate::interaction::request::{Request, written};
 use crate::search::page::{Direction, Page, PageValue, seal};
 use crate::search::query::{Query, Scope, Summary};
 use crate::store::Stored;
 use crate::store::search::Found;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-/// What a query's value may hold as it is; all else is escaped, so that a link reads as the client wrote it.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b':')
-    .remove(b'/')
-    .remove(b',')
-    .remove(b'$');
 
 const WITHIN_RECORDS: &str = "More resources meet the chained condition than can be followed one by one, so that it was \
     looked for inside each patient's record. A match by a reference from one record into another is not among these. \
@@ -130,13 +118,8 @@ impl Answer<'_> {
         let path = self.scope.path();
         let address = if path.is_empty() { self.request.base.clone() } else { format!("{}/{path}", self.request.base) };
         let used = self.query.used.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let parameters: Vec<String> = used
-            .chain(page.map(|page| ("_page", page)))
-            .map(|(name, value)| {
-                format!("{}={}", utf8_percent_encode(name, ESCAPED), utf8_percent_encode(value, ESCAPED))
-            })
-            .collect();
-        let url = if parameters.is_empty() { address } else { format!("{address}?{}", parameters.join("&")) };
+        let query = written(used.chain(page.map(|page| ("_page", page))));
+        let url = if query.is_empty() { address } else { format!("{address}?{query}") };
         Json::Object(Object::new().with_str("relation", relation).with_str("url", url))
     }
 }

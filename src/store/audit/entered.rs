@@ -1,0 +1,78 @@
+//! Numbers that were given out and must be decided: committed, never, or nobody knows.
+
+use super::{Doubtful, Numbered, Trail, of_writes};
+use crate::audit::record::Hash;
+use crate::auth::Grant;
+use crate::error::Result;
+use crate::store::Store;
+use crate::store::commit::Write;
+use crate::store::operation::Row;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Numbers of records that are being written. Dropped undecided, they never came to be: so it is said only after what was to
+/// write them has ended without doing so.
+pub(in crate::store) struct Entered {
+    trail: Arc<Trail>,
+    numbers: Vec<(i64, i64, Hash)>,
+}
+
+/// Rows to be written, and their numbers.
+pub(in crate::store) struct AuditRows {
+    pub rows: Vec<Row>,
+    pub entered: Entered,
+}
+
+impl Store {
+    /// The records of some writes, to be committed with them. `None`: nobody is told of them.
+    pub(in crate::store) fn enter_writes(&self, grant: &Grant, writes: &[Write]) -> Result<Option<AuditRows>> {
+        let Some(trail) = self.trail.as_ref().filter(|_| grant.origin().is_some()) else { return Ok(None) };
+        let (numbered, entered) = trail.enter(grant, &of_writes(writes))?;
+        Ok(Some(AuditRows { rows: numbered.into_iter().map(Numbered::into_row).collect(), entered }))
+    }
+}
+
+impl Entered {
+    pub(super) fn new(trail: Arc<Trail>) -> Entered {
+        Entered { trail, numbers: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, number: i64, at_us: i64) {
+        self.numbers.push((number, at_us, Hash::default()));
+    }
+
+    pub(super) fn hashed(&mut self, number: i64, hash: Hash) {
+        if let Some(last) = self.numbers.last_mut().filter(|last| last.0 == number) {
+            last.2 = hash;
+        }
+    }
+
+    /// They are committed.
+    pub fn committed(mut self) {
+        let numbers = std::mem::take(&mut self.numbers);
+        let mut state = self.trail.state();
+        for (number, _, hash) in numbers {
+            state.chain.decide(number, Some(hash));
+        }
+    }
+
+    /// The commit was not answered: they are looked for later.
+    pub fn doubted(mut self) {
+        let numbers = std::mem::take(&mut self.numbers);
+        let noticed = Instant::now();
+        let doubtful = numbers.into_iter().map(|(number, at_us, hash)| Doubtful { number, at_us, hash, noticed });
+        self.trail.state().doubtful.extend(doubtful);
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if self.numbers.is_empty() {
+            return;
+        }
+        let mut state = self.trail.state();
+        for (number, ..) in &self.numbers {
+            state.chain.decide(*number, None);
+        }
+    }
+}
