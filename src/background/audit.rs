@@ -20,6 +20,9 @@ const SEAL_EVERY: Duration = Duration::from_secs(1);
 const SEEN_EVERY: Duration = Duration::from_secs(10);
 /// How often servers are looked for that ended without a word, and months that are out of date.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How long the last seals are tried, and how long after a failure.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+const CLOSE_PAUSE: Duration = Duration::from_millis(200);
 /// Numbers of one seal of what another server left.
 const SEAL_MAX: usize = 10_000;
 
@@ -121,15 +124,20 @@ impl Sealer {
 
     /// This server goes: nothing of it is left to others, if the database answers.
     pub async fn close(&self) {
-        let closed = async {
-            self.seal().await?;
-            self.context.store.end_trail().await
-        };
-        if let Err(error) = closed.await {
-            tracing::warn!(
-                cause = error.cause.as_deref(),
-                "the last records of the audit are left to be sealed by another server"
-            );
+        // The connections that the threads of HTTP had made end with those threads, at about this time.
+        let started = Instant::now();
+        loop {
+            let closed = async {
+                self.seal().await?;
+                self.context.store.end_trail().await
+            };
+            let Err(error) = closed.await else { return };
+            if started.elapsed() > CLOSE_MAX {
+                let cause = error.cause.as_deref();
+                tracing::warn!(cause, "the last records of the audit are left to be sealed by another server");
+                return;
+            }
+            tokio::time::sleep(CLOSE_PAUSE).await;
         }
     }
 }

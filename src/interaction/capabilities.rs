@@ -1,6 +1,7 @@
 //! The FHIR capabilities interaction: what this server does, made from what it does. <https://hl7.org/fhir/R4/http.html#capabilities>
 
 use super::Context;
+use super::audit;
 use super::patch::JSON_PATCH;
 use super::request::Request;
 use super::response::Response;
@@ -31,6 +32,30 @@ fn operations() -> Json {
     Json::Array(vec![Json::Object(reindex)])
 }
 
+/// A patient's record can be asked who opened it, where that is recorded.
+fn operations_of(context: &Context, resource_type: ResourceType) -> Json {
+    let Json::Array(mut operations) = operations() else { return operations() };
+    if resource_type == ResourceType::PATIENT && context.store.has_trail() {
+        let accesses =
+            Object::new().with_str("name", "accesses").with_str("definition", "urn:brasa:operation:accesses");
+        let told = "GET Patient/[id]/$accesses: who opened the record, when, and why, as AuditEvents.";
+        operations.push(Json::Object(accesses.with_str("documentation", told)));
+    }
+    Json::Array(operations)
+}
+
+/// AuditEvents that the server makes of its records: nobody writes them, and they have one version.
+fn recorded_events(registry: &Registry) -> Object {
+    let interactions = ["read", "search-type"].map(|code| Json::Object(Object::new().with_str("code", code))).to_vec();
+    let is_answered = |parameter: &&Parameter| audit::SEARCHED.contains(&parameter.code.as_str());
+    let parameters = answered(registry, ResourceType::AUDIT_EVENT).filter(is_answered).map(declared).collect();
+    Object::new()
+        .with_str("type", ResourceType::AUDIT_EVENT.as_str())
+        .with("interaction", Json::Array(interactions))
+        .with_str("versioning", "no-version")
+        .with("searchParam", Json::Array(parameters))
+}
+
 pub fn answer(context: &Context, request: &Request) -> Result<Response> {
     let codes = |codes: &[&str]| {
         Json::Array(codes.iter().map(|code| Json::Object(Object::new().with_str("code", code))).collect())
@@ -39,6 +64,9 @@ pub fn answer(context: &Context, request: &Request) -> Result<Response> {
     let reverse = reverse_includes(&registry);
     let deletes = if context.limits.conditional_deletes_max > 1 { "multiple" } else { "single" };
     let resources = ResourceType::all().map(|resource_type| {
+        if resource_type == ResourceType::AUDIT_EVENT && context.store.has_trail() {
+            return Json::Object(recorded_events(&registry));
+        }
         let of_type = if resource_type == ResourceType::BINARY { OF_BINARY } else { OF_TYPES };
         let entry = Object::new()
             .with_str("type", resource_type.as_str())
@@ -53,7 +81,7 @@ pub fn answer(context: &Context, request: &Request) -> Result<Response> {
             .with("searchInclude", strings(includes(&registry, resource_type)))
             .with("searchRevInclude", strings(reverse.get(&resource_type).into_iter().flatten().map(String::as_str)))
             .with("searchParam", Json::Array(answered(&registry, resource_type).map(declared).collect()))
-            .with("operation", operations());
+            .with("operation", operations_of(context, resource_type));
         Json::Object(entry)
     });
     let rest = Object::new()

@@ -112,6 +112,8 @@ pub struct Transaction<'a> {
     grant: &'a Grant,
     connection: Connection,
     begun: bool,
+    /// What is sent from now on may commit.
+    committing: bool,
     /// Past it, nothing more is sent and nothing is written.
     ends: Instant,
     /// One of the versions that were staged: to look up whether a commit of unknown outcome happened.
@@ -126,7 +128,16 @@ impl Store {
         let connection = self.nodes.connect_to_all(scope.compartments.iter().map(String::as_str)).await;
         let connection = connection.map_err(Failure::into_error)?;
         let ends = Instant::now() + self.transaction_deadline;
-        Ok(Transaction { store: self, grant, connection, begun: false, ends, witness: None, entered: Vec::new() })
+        Ok(Transaction {
+            store: self,
+            grant,
+            connection,
+            begun: false,
+            committing: false,
+            ends,
+            witness: None,
+            entered: Vec::new(),
+        })
     }
 }
 
@@ -254,6 +265,8 @@ impl<'a> Transaction<'a> {
             self.roll_back().await;
             return Err(refusal);
         }
+        self.committing = true;
+        self.entered.iter_mut().for_each(Entered::sending);
         let outcome = match writes.len() {
             ..=WRITES_AT_ONCE => self.commit_few(writes, receipt).await,
             _ => match self.send(writes, receipt).await {
@@ -274,10 +287,13 @@ impl<'a> Transaction<'a> {
     /// The statements of some writes, and those of their records.
     fn operations(&mut self, writes: &[Write], receipt: Option<&str>) -> std::result::Result<Vec<Operation>, Failure> {
         let mut operations = operations(&self.store.nodes, writes, receipt);
-        if let Some(AuditRows { rows, entered }) =
+        if let Some(AuditRows { rows, mut entered }) =
             self.store.enter_writes(self.grant, writes).map_err(Failure::Other)?
         {
             insert_rows(&mut operations, &self.store.nodes, INSERT_AUDIT, rows);
+            if self.committing {
+                entered.sending();
+            }
             self.entered.push(entered);
         }
         Ok(operations)
@@ -309,15 +325,16 @@ impl<'a> Transaction<'a> {
         }
         let entered = std::mem::take(&mut self.entered);
         drop(self.connection);
-        let error = match failure {
-            Failure::Raced(error) => return Err(WriteFailure::Raced(error)),
-            other => other.into_error(),
+        let (raced, error) = match failure {
+            Failure::Raced(error) => (true, error),
+            other => (false, other.into_error()),
         };
         if error.kind != Kind::UnknownOutcome {
-            return Err(WriteFailure::Refused(error));
+            entered.into_iter().for_each(Entered::refused);
+            return Err(if raced { WriteFailure::Raced(error) } else { WriteFailure::Refused(error) });
         }
         // Whether or not the version is found now, its records are looked for when nothing can come any more.
-        entered.into_iter().for_each(Entered::doubted);
+        drop(entered);
         match writes.first().map(|write| &write.version).or(self.witness.as_ref()) {
             Some(version) if is_stored(store, grant, version).await => Ok(()),
             _ => Err(WriteFailure::Refused(error)),
@@ -325,7 +342,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// Gives the transaction up: nothing of it is written.
-    pub async fn roll_back(self) {
+    pub async fn roll_back(mut self) {
+        self.entered.drain(..).for_each(Entered::refused);
         if self.begun && self.connection.run("ROLLBACK", Phase::Statement).await.is_ok() {
             self.connection.release();
         }

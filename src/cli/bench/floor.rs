@@ -39,6 +39,11 @@ impl Connection {
         Connection { conninfo, password }
     }
 
+    /// Without the password.
+    pub fn conninfo(&self) -> &str {
+        &self.conninfo
+    }
+
     /// The embedded database of a data folder, by what PostgreSQL itself notes of where it listens.
     pub fn of_data_dir(data_dir: &Path) -> Result<Connection> {
         let path = data_dir.join("postgres/postmaster.pid");

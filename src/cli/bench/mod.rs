@@ -4,6 +4,7 @@ mod content;
 mod cpu;
 mod floor;
 mod load;
+mod recording;
 mod report;
 mod script;
 mod searches;
@@ -47,6 +48,9 @@ pub struct Options {
     /// Measure searches over what the database holds, and store nothing. Needs --server, --data-dir or BRASA_DATABASE_URL.
     #[arg(long, conflicts_with_all = ["only", "leave_rows"])]
     searches: bool,
+    /// Measure what recording every access costs: a server that does beside one that does not, on the same database.
+    #[arg(long, conflicts_with_all = ["searches", "server", "no_floor"])]
+    recording: bool,
     /// Agree that the benchmark's patients stay in the database; needed with one that is there already.
     #[arg(long)]
     leave_rows: bool,
@@ -64,6 +68,10 @@ impl Options {
         Crowd { clients: self.clients, threads: u32::try_from(cores / 2).unwrap_or(1).clamp(1, self.clients) }
     }
 
+    fn wants(&self, row: Row) -> bool {
+        self.only.as_ref().is_none_or(|word| row.title().split(' ').any(|title| title == word))
+    }
+
     fn settings(&self, scratch: &Path) -> Result<Settings> {
         // Never the data folder of the environment: that may be a real one.
         let data_dir = self.data_dir.clone().unwrap_or_else(|| scratch.join("data"));
@@ -73,6 +81,7 @@ impl Options {
             // What is measured logs in nowhere, and nobody else reaches it.
             ("BRASA_MODE", "development".to_owned()),
             ("BRASA_AUTH", "off".to_owned()),
+            ("BRASA_AUDIT", "off".to_owned()),
         ];
         if self.searches {
             flags.push(("BRASA_EXPLAIN", "on".to_owned()));
@@ -134,7 +143,12 @@ async fn in_process(
     let database = database.map_or_else(|| Connection::of_data_dir(&settings.data_dir), Ok);
     let target = Target { address, requests: Arc::new(Requests::new(&address.to_string(), "/fhir")) };
     let measured = tokio::select! {
-        measured = async { measure(options, &target, Some(database?), scratch).await } => measured,
+        measured = async {
+            match options.recording {
+                true => recording::measure(options, settings, &target, database?, scratch).await,
+                false => measure(options, &target, Some(database?), scratch).await,
+            }
+        } => measured,
         ended = &mut serving => return ended.and(Err(Error::invalid("The server ended in the middle."))),
         _ = tokio::signal::ctrl_c() => Err(Error::invalid("Interrupted.")),
     };
@@ -163,7 +177,7 @@ async fn measure(options: &Options, target: &Target, database: Option<Connection
     print("");
     print(report::HEAD);
     for row in Row::ALL {
-        if options.only.as_ref().is_some_and(|word| !row.title().split(' ').any(|title| title == word)) {
+        if !options.wants(row) {
             continue;
         }
         let (mut brasa, mut alone) = (Side::default(), Side::default());

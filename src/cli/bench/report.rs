@@ -85,6 +85,28 @@ pub fn line_of(title: &str, row: u32, brasa: &mut Side, floor: Option<&mut Side>
     format!("| {} |", cells.join(" | "))
 }
 
+pub const HEAD_RECORDED: &str = "\
+| | recorded /s | median ms | p99 ms | CPU µs brasa | CPU µs database | not recorded /s | median ms | p99 ms | CPU µs brasa | CPU µs database | recorded ÷ not |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
+
+/// One line of the table that sets servers beside each other of which one records accesses.
+pub fn line_recorded(row: Row, recorded: &mut Side, not: &mut Side) -> String {
+    let resources = row.resources();
+    let ratio = recorded.rate(resources) / not.rate(resources);
+    let mut cells = vec![row.title().to_owned()];
+    for side in [recorded, not] {
+        cells.extend([
+            format!("{:.0}", side.rate(resources)),
+            side.percentile(50),
+            side.percentile(99),
+            side.each(resources, side.server_cpu_us),
+            side.each(resources, side.database_cpu_us),
+        ]);
+    }
+    cells.push(format!("{ratio:.2}"));
+    format!("| {} |", cells.join(" | "))
+}
+
 /// What a reader of the table needs to know.
 pub fn notes(clients: u32, seconds: u64, rounds: u32) -> String {
     format!(
@@ -107,5 +129,8 @@ mod tests {
         let line = line(Row::Read, &mut brasa, Some(&mut floor));
         assert_eq!(line, "| read | 100 | 1.00 | 3.00 | 7 | 20 | 10 | 200 | 0.50 | 0.50 | 10 | 0.50 |");
         assert_eq!(line.matches('|').count(), HEAD.lines().next().unwrap().matches('|').count());
+        let line = line_recorded(Row::Read, &mut brasa, &mut floor);
+        assert_eq!(line, "| read | 100 | 1.00 | 3.00 | 20 | 10 | 200 | 0.50 | 0.50 | – | 10 | 0.50 |");
+        assert_eq!(line.matches('|').count(), HEAD_RECORDED.lines().next().unwrap().matches('|').count());
     }
 }

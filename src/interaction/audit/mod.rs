@@ -4,6 +4,7 @@ mod events;
 mod query;
 
 pub use events::{accesses, answer};
+pub use query::SEARCHED;
 
 use super::Context;
 use super::request::{Request, written};

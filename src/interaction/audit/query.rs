@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 /// The parameter that carries where the next page starts.
 pub const PAGE: &str = "_page";
 
+/// The search parameters of AuditEvent that the audit is asked by.
+pub const SEARCHED: &[&str] =
+    &["_id", "action", "agent", "agent-name", "date", "entity", "outcome", "patient", "subtype"];
+
 /// What a search may say, for who said something else.
 const KNOWN: &[&str] = &[
     "patient",

@@ -10,11 +10,12 @@ use crate::store::operation::Row;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Numbers of records that are being written. Dropped undecided, they never came to be: so it is said only after what was to
-/// write them has ended without doing so.
+/// Numbers of records that are being written. Dropped before anything was sent that can commit, they never came to be;
+/// dropped afterwards, nobody knows.
 pub(in crate::store) struct Entered {
     trail: Arc<Trail>,
     numbers: Vec<(i64, i64, Hash)>,
+    may_commit: bool,
 }
 
 /// Rows to be written, and their numbers.
@@ -34,7 +35,7 @@ impl Store {
 
 impl Entered {
     pub(super) fn new(trail: Arc<Trail>) -> Entered {
-        Entered { trail, numbers: Vec::new() }
+        Entered { trail, numbers: Vec::new(), may_commit: false }
     }
 
     pub(super) fn push(&mut self, number: i64, at_us: i64) {
@@ -56,23 +57,32 @@ impl Entered {
         }
     }
 
-    /// The commit was not answered: they are looked for later.
-    pub fn doubted(mut self) {
-        let numbers = std::mem::take(&mut self.numbers);
-        let noticed = Instant::now();
-        let doubtful = numbers.into_iter().map(|(number, at_us, hash)| Doubtful { number, at_us, hash, noticed });
-        self.trail.state().doubtful.extend(doubtful);
+    /// From now on what was sent may commit, whether or not somebody waits for it.
+    pub fn sending(&mut self) {
+        self.may_commit = true;
+    }
+
+    /// They are not committed, and never will be.
+    pub fn refused(mut self) {
+        self.may_commit = false;
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        if self.numbers.is_empty() {
+        let numbers = std::mem::take(&mut self.numbers);
+        if numbers.is_empty() {
             return;
         }
         let mut state = self.trail.state();
-        for (number, ..) in &self.numbers {
-            state.chain.decide(*number, None);
+        if self.may_commit {
+            let noticed = Instant::now();
+            let doubtful = numbers.into_iter().map(|(number, at_us, hash)| Doubtful { number, at_us, hash, noticed });
+            state.doubtful.extend(doubtful);
+            return;
+        }
+        for (number, ..) in numbers {
+            state.chain.decide(number, None);
         }
     }
 }

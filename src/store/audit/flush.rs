@@ -1,6 +1,6 @@
 //! Records of what only reads: durable before the answer, and many of them in one commit.
 
-use super::{Entered, Numbered};
+use super::Numbered;
 use crate::audit::record::Access;
 use crate::auth::Grant;
 use crate::error::{Error, Kind, Result};
@@ -53,14 +53,15 @@ impl Store {
     /// answered.
     pub async fn record(&self, grant: &Grant, accesses: &[Access]) -> Result<()> {
         let Some(trail) = self.trail.as_ref().filter(|_| grant.origin().is_some()) else { return Ok(()) };
-        let (numbered, entered) = trail.enter(grant, accesses)?;
+        let (numbered, mut entered) = trail.enter(grant, accesses)?;
+        entered.sending();
         match self.flush(numbered).await {
             Outcome::Committed => {
                 entered.committed();
                 return Ok(());
             }
-            Outcome::Refused => drop(entered),
-            Outcome::Unknown => Entered::doubted(entered),
+            Outcome::Refused => entered.refused(),
+            Outcome::Unknown => drop(entered),
         }
         let message = "The access could not be recorded, so it is not answered. Try again.";
         Err(Error { message: message.to_owned(), ..Error::busy(1).caused_by("the audit record was not written") })

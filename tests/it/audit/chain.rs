@@ -66,10 +66,13 @@ async fn records_that_are_changed_taken_away_added_or_cut_off_show() {
         .unwrap();
     let restore = "DELETE FROM audit_seal; INSERT INTO audit_seal SELECT * FROM kept_seal; \
         DELETE FROM audit; INSERT INTO audit SELECT * FROM kept";
-    let one = "number = (SELECT max(number) - 2 FROM kept)";
-    let body = "convert_to(replace(convert_from(record, 'UTF8'), 'doctor', 'doktor'), 'UTF8')";
+    let row =
+        client.query_one("SELECT number, record FROM kept ORDER BY number DESC OFFSET 2 LIMIT 1", &[]).await.unwrap();
+    let (number, record): (i64, Vec<u8>) = (row.get(0), row.get(1));
+    let one = format!("number = {number}");
+    let forged: String = record.iter().rev().map(|byte| format!("{byte:02x}")).collect();
     for (forgery, told) in [
-        (format!("UPDATE audit SET record = {body} WHERE {one}"), "was changed"),
+        (format!("UPDATE audit SET record = '\\x{forged}' WHERE {one}"), "was changed"),
         (format!("DELETE FROM audit WHERE {one}"), "is missing"),
         (format!("UPDATE audit SET account = 'another' WHERE {one}"), "is not filed as it says"),
         (

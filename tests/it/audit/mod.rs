@@ -277,4 +277,21 @@ async fn events_are_written_by_nobody() {
         assert!([403, 405].contains(&user.send("POST", "", bundle).await.status), "{name}");
     }
     assert_eq!(world.get("auditor", &path).await.expect(200).json(), event);
+    let statement = world.server.get("metadata").await.expect(200).json();
+    let resources = statement["rest"][0]["resource"].as_array().unwrap();
+    let events = resources.iter().find(|one| one["type"] == "AuditEvent").unwrap();
+    assert_eq!(events["interaction"], json!([{"code": "read"}, {"code": "search-type"}]));
+    for parameter in events["searchParam"].as_array().unwrap() {
+        let name = text(&parameter["name"]);
+        let value = match name.as_str() {
+            "action" => "R",
+            "agent" | "entity" => "Practitioner/d1",
+            "date" => "2026",
+            "outcome" => "0",
+            _ => "x",
+        };
+        let bearer = format!("Bearer {}", world.tokens["auditor"]);
+        let strict = [("authorization", bearer.as_str()), ("prefer", "handling=strict")];
+        world.server.send("GET", &format!("AuditEvent?{name}={value}"), &strict, "").await.expect(200);
+    }
 }
