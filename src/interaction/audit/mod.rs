@@ -62,7 +62,8 @@ fn members(context: &Context, stored: &Stored) -> Vec<Id> {
 pub async fn note(context: &Context, grant: &Grant, request: &Request, answered: &Result<Response>) -> Result<()> {
     let is_asked = context.store.has_trail() && grant.origin().is_some();
     let Some(access) = is_asked.then(|| access(request, answered)).flatten() else { return Ok(()) };
-    match (context.store.record(grant, &[access]).await, answered) {
+    // Boxed: the future of every request would carry it along.
+    match (Box::pin(context.store.record(grant, &[access])).await, answered) {
         (Err(error), Ok(_)) => Err(error),
         _ => Ok(()),
     }

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex as Turn, oneshot};
 const LANES: usize = 16;
 /// Records of one batch (rows).
 const BATCH_MAX: usize = 2_000;
-/// How long a batch may be under way, with its second try.
+/// How long an attempt to write a batch may be under way.
 const FLUSH_MAX: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
@@ -107,28 +107,15 @@ impl Store {
     async fn write(&self, batch: Vec<Waiting>) {
         let (rows, told): (Vec<_>, Vec<_>) = batch.into_iter().map(|one| (one.rows, one.told)).unzip();
         let rows: Vec<Numbered> = rows.into_iter().flatten().collect();
-        let compartments: Vec<String> = rows.iter().map(|one| one.compartment.clone()).collect();
-        let rows: Vec<Row> = rows.into_iter().map(Numbered::into_row).collect();
-        let mut operations = Vec::new();
-        insert_rows(&mut operations, &self.nodes, INSERT_AUDIT, rows);
-        let ends = Instant::now() + FLUSH_MAX;
         let mut outcome = Outcome::Refused;
-        // The second try finds what the first may have written all the same.
-        for _ in 0..2 {
-            let sent = async {
-                let connection = self.nodes.connect_to_all(compartments.iter().map(String::as_str)).await?;
-                connection.hold();
-                let framed = operations.len() > 1;
-                let frame = Frame { begin: framed, commit: framed };
-                run(&connection, &operations, frame, Phase::Commit, ends).await?;
-                connection.release();
-                Ok::<(), Failure>(())
+        for attempt in 1..=2 {
+            let error = match self.send(&rows, attempt).await {
+                Ok(()) => {
+                    outcome = Outcome::Committed;
+                    break;
+                }
+                Err(failure) => failure.into_error(),
             };
-            let Err(failure) = sent.await else {
-                outcome = Outcome::Committed;
-                break;
-            };
-            let error = failure.into_error();
             tracing::warn!(cause = error.cause.as_deref(), "records of the audit could not be written");
             if error.kind == Kind::UnknownOutcome {
                 outcome = Outcome::Unknown;
@@ -138,6 +125,27 @@ impl Store {
             // Who does not wait any more has not been answered.
             _ = one.send(outcome);
         }
+    }
+}
+
+impl Store {
+    /// The first attempt is the cheaper one; a second one finds what the first may have written all the same.
+    async fn send(&self, rows: &[Numbered], attempt: u32) -> std::result::Result<(), Failure> {
+        let mut operations = Vec::new();
+        if attempt == 1 && !self.on_citus {
+            operations.push(super::insert(rows));
+        } else {
+            let rows: Vec<Row> = rows.iter().cloned().map(Numbered::into_row).collect();
+            insert_rows(&mut operations, &self.nodes, INSERT_AUDIT, rows);
+        }
+        let compartments = rows.iter().map(|row| row.compartment.as_str());
+        let connection = self.nodes.connect_to_all(compartments).await?;
+        connection.hold();
+        let framed = operations.len() > 1;
+        let frame = Frame { begin: framed, commit: framed };
+        run(&connection, &operations, frame, Phase::Commit, Instant::now() + FLUSH_MAX).await?;
+        connection.release();
+        Ok(())
     }
 }
 

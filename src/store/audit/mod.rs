@@ -14,7 +14,7 @@ pub(super) use entered::{AuditRows, Entered};
 pub(super) use flush::Lanes;
 
 use super::commit::Write;
-use super::operation::{Row, owned, row};
+use super::operation::{Operation, Row, owned, row};
 use super::statement::Statement;
 use crate::audit::chain::Chain;
 use crate::audit::record::{Access, Hash, Record, What, hash};
@@ -40,6 +40,7 @@ statements! {
     END_WRITER = "end_writer";
     TAKE_DEAD = "take_dead";
     WRITERS = "writers";
+    INSERT = "insert";
     ADD_SEAL = "add_seal";
     SEALS = "seals";
     HEADS = "heads";
@@ -75,6 +76,7 @@ struct Doubtful {
 }
 
 /// A record that has its number and is about to be written.
+#[derive(Clone)]
 pub(super) struct Numbered {
     compartment: String,
     writer: i64,
@@ -149,6 +151,21 @@ impl Numbered {
         let Numbered { compartment, writer, number, recorded, account, record } = self;
         row(&compartment, owned![compartment.clone(), recorded, writer, number, account, record])
     }
+}
+
+/// All of them as one statement.
+fn insert(rows: &[Numbered]) -> Operation {
+    let of = |part: fn(&Numbered) -> &str| rows.iter().map(|row| part(row).to_owned()).collect::<Vec<_>>();
+    let numbers = |part: fn(&Numbered) -> i64| rows.iter().map(part).collect::<Vec<_>>();
+    let values = owned![
+        of(|row| &row.compartment),
+        rows.iter().map(|row| row.recorded).collect::<Vec<_>>(),
+        numbers(|row| row.writer),
+        numbers(|row| row.number),
+        rows.iter().map(|row| row.account.clone()).collect::<Vec<_>>(),
+        rows.iter().map(|row| row.record.clone()).collect::<Vec<_>>(),
+    ];
+    Operation::new(INSERT.sql, values)
 }
 
 /// The accesses that some writes are, once they have happened.
