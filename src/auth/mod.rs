@@ -8,6 +8,7 @@ pub mod policy;
 pub mod role;
 pub mod scope;
 pub mod sight;
+pub mod smart;
 pub mod token;
 pub mod types;
 

@@ -38,6 +38,9 @@ const ON_COORDINATOR: &[&str] = &[
     "api_key",
     "signing_key",
     "log_in_failure",
+    "client",
+    "authorization_code",
+    "client_assertion",
     "refinery_schema_history",
     "citus_schema_history",
 ];

@@ -27,6 +27,7 @@ mod search;
 mod search_plans;
 mod search_property;
 mod slow;
+mod smart;
 mod sqlstate;
 mod support;
 mod synthea;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod asked;
+mod client;
 
 use super::respond::{Form, refusal};
 use super::told::Told;
@@ -37,6 +38,11 @@ enum Endpoint {
     Users,
     MakeUser,
     ChangeUser,
+    Clients,
+    MakeClient,
+    Client,
+    ChangeClient,
+    RemoveClient,
 }
 
 /// Method, address under `/auth/`, what it is, and its name in the log. `{}` is an id.
@@ -55,6 +61,11 @@ const ENDPOINTS: &[(&str, &str, Endpoint, &str)] = &[
     ("GET", "users", Endpoint::Users, "users"),
     ("POST", "users", Endpoint::MakeUser, "make-user"),
     ("PATCH", "users/{}", Endpoint::ChangeUser, "change-user"),
+    ("GET", "clients", Endpoint::Clients, "clients"),
+    ("POST", "clients", Endpoint::MakeClient, "make-client"),
+    ("GET", "clients/{}", Endpoint::Client, "client"),
+    ("PATCH", "clients/{}", Endpoint::ChangeClient, "change-client"),
+    ("DELETE", "clients/{}", Endpoint::RemoveClient, "remove-client"),
 ];
 
 impl Endpoint {
@@ -93,7 +104,7 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
     told.tell(&request, response)
 }
 
-fn refused(request: &HttpRequest, told: &Told, error: &Error) -> HttpResponse {
+pub(super) fn refused(request: &HttpRequest, told: &Told, error: &Error) -> HttpResponse {
     if error.kind.status() >= 500 {
         log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
     }
@@ -145,7 +156,7 @@ async fn answer_one(
     task.await.map_err(|_| Error::internal("the request's task ended before its answer"))?
 }
 
-fn accounts(state: &State) -> Result<Arc<Accounts>> {
+pub(super) fn accounts(state: &State) -> Result<Arc<Accounts>> {
     let none = || Error::not_found("This server knows no accounts: it was started with BRASA_AUTH=off.");
     state.accounts.as_ref().map(Arc::clone).ok_or_else(none)
 }
