@@ -95,9 +95,8 @@ fn security(addresses: &Addresses) -> Json {
         ("introspect", "auth/introspect"),
         ("revoke", "auth/revoke"),
     ];
-    let uris = uris.map(|(name, path)| {
-        Json::Object(Object::new().with_str("url", name).with_str("valueUri", &addresses.at(path)))
-    });
+    let uris = uris
+        .map(|(name, path)| Json::Object(Object::new().with_str("url", name).with_str("valueUri", addresses.at(path))));
     let extension = Object::new()
         .with_str("url", "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris")
         .with("extension", Json::Array(uris.to_vec()));

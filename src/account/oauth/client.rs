@@ -2,8 +2,9 @@
 //! <https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html>
 
 use super::Fault;
+use crate::account::Accounts;
 use crate::account::authenticate::Caller;
-use crate::account::{Accounts, secret};
+use crate::account::secret::{self, RefreshToken};
 use crate::auth::smart::redirect::RedirectUri;
 use crate::auth::smart::{assertion, wish};
 use crate::error::{Error, Result};
@@ -61,6 +62,12 @@ pub struct ShownClient {
     pub secret: Option<String>,
     pub assertion_type: Option<String>,
     pub assertion: Option<String>,
+}
+
+impl ShownClient {
+    pub fn is_nothing(&self) -> bool {
+        self.basic.is_none() && self.id.is_none() && self.secret.is_none() && self.assertion.is_none()
+    }
 }
 
 impl Accounts {
@@ -174,6 +181,16 @@ impl Accounts {
             (None, None) => row.kind == PUBLIC,
         };
         if is_shown { Ok(row) } else { Err(Fault::invalid_client()) }
+    }
+
+    /// The public client that has a refresh token: SMART lets it leave out its name, which it could not prove anyway.
+    pub async fn public_holder(&self, token: &str) -> super::Result<ClientRow> {
+        let token = RefreshToken::parse(token).ok_or_else(Fault::invalid_client)?;
+        let session = self.tables.session(&token.session).await?.ok_or_else(Fault::invalid_client)?;
+        let id = session.client.map(|context| context.id);
+        let shown = ShownClient { id, ..ShownClient::default() };
+        // Without a secret or an assertion: whoever has to show one is not let in.
+        self.identify(&shown, "").await
     }
 
     async fn is_assertion(&self, row: &ClientRow, shown: &ShownClient, text: &str, audience: &str) -> Result<bool> {

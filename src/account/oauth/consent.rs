@@ -285,7 +285,7 @@ fn check(
     if text("response_mode").is_some_and(|mode| mode != "query") {
         return invalid("Only response_mode=query is answered.");
     }
-    if !text("state").is_some_and(|state| state.len() <= VALUE_BYTES_MAX) {
+    if text("state").is_none_or(|state| state.len() > VALUE_BYTES_MAX) {
         return invalid(
             "state is needed, of 1 to 2000 bytes: by it the app knows that the answer is to its own question.",
         );

@@ -144,7 +144,11 @@ impl Form {
 
     async fn token(&self, accounts: &Accounts, addresses: &Addresses) -> Result<Value> {
         let grant_type = self.needed("grant_type")?;
-        let client = accounts.identify(&self.shown()?, &addresses.token()).await?;
+        let shown = self.shown()?;
+        let client = match (grant_type, self.text("refresh_token")) {
+            ("refresh_token", Some(token)) if shown.is_nothing() => accounts.public_holder(token).await?,
+            _ => accounts.identify(&shown, &addresses.token()).await?,
+        };
         let granted = match grant_type {
             "authorization_code" => {
                 let proof = (self.needed("code")?, self.needed("redirect_uri")?, self.needed("code_verifier")?);

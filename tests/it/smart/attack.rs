@@ -103,9 +103,17 @@ async fn a_refresh_gives_no_more_and_to_nobody_else() {
         assert_eq!(hospital.refresh(&app, token, wider).await.expect(400).json()["error"], "invalid_scope", "{wider}");
     }
     assert_eq!(hospital.refresh(&other, token, "").await.expect(400).json()["error"], "invalid_grant");
+    // A public client may leave out its name; one that has a secret may not.
+    let nameless = async |token: &Value| {
+        hospital.token(&[], &[("grant_type", "refresh_token"), ("refresh_token", token.as_str().unwrap())]).await
+    };
+    for wrong in [json!("x"), json!("x.y"), given["access_token"].clone()] {
+        nameless(&wrong).await.expect(401);
+    }
     // A person's own refresh gives all that the person may: an app does not come in there, nor a person here.
     post(&hospital.server, "refresh", json!({"refresh_token": token})).await.expect(401);
     let own = log_in(&hospital.server, "ana").await;
+    nameless(&own["refresh_token"]).await.expect(401);
     assert_eq!(hospital.refresh(&app, &own["refresh_token"], "").await.expect(400).json()["error"], "invalid_grant");
     post(&hospital.server, "refresh", json!({"refresh_token": own["refresh_token"]})).await.expect(200);
     let less = hospital.refresh(&app, token, "patient/Patient.r").await.expect(200).json();
@@ -135,6 +143,8 @@ async fn a_token_is_told_about_and_ended_by_those_whose_it_is() {
     };
     let given = tokens(&app).await;
     let access = text(&given["access_token"]);
+    let nameless = [("grant_type", "refresh_token"), ("refresh_token", given["refresh_token"].as_str().unwrap())];
+    hospital.token(&[], &nameless).await.expect(401);
     let ask = async |header: &str, path: &str, token: &str| {
         hospital.post(path, &[("authorization", header)], &[("token", token)]).await
     };

@@ -3,6 +3,7 @@
 mod attack;
 mod authorize;
 mod backend;
+mod browser;
 mod flow;
 mod register;
 
