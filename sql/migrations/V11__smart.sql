@@ -51,3 +51,6 @@ ALTER TABLE session ADD COLUMN scopes text;
 ALTER TABLE session ADD COLUMN patient text COLLATE "C";
 ALTER TABLE session ADD CONSTRAINT session_of_client_has_scopes CHECK ((client_id IS NULL) = (scopes IS NULL));
 CREATE INDEX session_by_client ON session (client_id);
+
+-- Beside each key that signs access tokens, one that signs id tokens; null until a server has made it.
+ALTER TABLE signing_key ADD COLUMN id_key bytea;

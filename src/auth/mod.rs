@@ -1,6 +1,7 @@
 //! Who is asking and what they may do.
 
 pub mod access;
+pub mod id_key;
 pub mod key;
 pub mod membership;
 pub mod password;

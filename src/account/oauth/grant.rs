@@ -8,7 +8,7 @@ use crate::account::secret::{self, RefreshToken};
 use crate::account::session::Holder;
 use crate::auth::smart::address::Addresses;
 use crate::auth::smart::{challenge, wish};
-use crate::auth::token;
+use crate::error::Error;
 use crate::store::{AccountState, ClientContext, ClientRow, CodeRow, NewSession, SessionState};
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -181,7 +181,9 @@ impl Accounts {
         let asks_who = wish::has(&row.scopes, "fhirUser") || wish::has(&row.scopes, "profile");
         let who = fhir_user(account).filter(|_| asks_who);
         add("fhirUser", who.map(|who| format!("{}/{who}", addresses.base())));
-        Ok(Some(token::seal(&self.ring.keys(), "JWT", &claims)?))
+        let keys = self.ring.keys();
+        let key = keys.newest().id_key().ok_or_else(|| Error::internal("no key for id tokens was made"))?;
+        Ok(Some(key.sign(&claims)?))
     }
 }
 

@@ -38,7 +38,8 @@ impl Accounts {
             "active": true,
             "iss": addresses.base(),
             "sub": account.id,
-            "username": account.username,
+            // The person's own business; an app knows by consent alone whom it has before it.
+            "username": matches!(asker, Asker::Caller(_)).then_some(&account.username),
             "client_id": known.claims.as_ref().map_or(context.map(|c| &c.id), |claims| Some(&claims.client_id)),
             "scope": scopes,
             "exp": known.claims.as_ref().map_or(known.session.expires.timestamp(), |claims| claims.exp),

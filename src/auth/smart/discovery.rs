@@ -12,6 +12,7 @@ pub const CAPABILITIES: &[&str] = &[
     "client-public",
     "client-confidential-symmetric",
     "client-confidential-asymmetric",
+    "sso-openid-connect",
     "context-standalone-patient",
     "permission-patient",
     "permission-user",
@@ -46,7 +47,7 @@ pub fn document(addresses: &Addresses) -> Value {
         "revocation_endpoint_auth_methods_supported": ways,
         "revocation_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["EdDSA"],
+        "id_token_signing_alg_values_supported": ["RS256"],
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nonce", "fhirUser"],
         "capabilities": CAPABILITIES,
     })

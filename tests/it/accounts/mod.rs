@@ -5,7 +5,7 @@ mod keys;
 mod log_in;
 mod program;
 mod sessions;
-mod tokens;
+pub mod tokens;
 
 use crate::support::{Answer, Server, User};
 use serde_json::{Value, json};

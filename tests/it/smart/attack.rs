@@ -1,6 +1,7 @@
 //! Codes and tokens in the wrong hands, used twice, or asked for more than they are.
 
 use super::{App, REDIRECT, SCOPES, VERIFIER, basic, hospital};
+use crate::accounts::tokens::Forge;
 use crate::accounts::{at, log_in, post, text};
 use serde_json::{Value, json};
 
@@ -154,7 +155,7 @@ async fn a_token_is_told_about_and_ended_by_those_whose_it_is() {
         ("client_id", json!(app.id)),
         ("scope", json!(SCOPES)),
         ("patient", json!("p1")),
-        ("username", json!("ana")),
+        ("username", Value::Null),
         ("fhirUser", json!(format!("{}/Patient/p1", hospital.server.base))),
     ] {
         assert_eq!(said[name], value, "{said}");
@@ -168,7 +169,8 @@ async fn a_token_is_told_about_and_ended_by_those_whose_it_is() {
         assert_eq!(ask(&who, "introspect", token).await.expect(200).json(), nothing);
         ask(&who, "revoke", token).await.expect(200);
     }
-    assert_eq!(ask(&ana, "introspect", &access).await.expect(200).json()["active"], true);
+    let own = ask(&ana, "introspect", &access).await.expect(200).json();
+    assert_eq!((&own["active"], &own["username"]), (&json!(true), &json!("ana")));
     let refresh = text(&given["refresh_token"]);
     assert_eq!(ask(&basic(&app), "introspect", &refresh).await.expect(200).json()["active"], true);
     let public = hospital.app("public").await;
@@ -208,4 +210,22 @@ async fn a_client_that_is_disabled_narrowed_or_removed_is_out_at_once() {
         assert_ne!(hospital.exchange(&app, &code).await.status, 200, "{body}");
         assert_eq!(hospital.ask(&hospital.question(&app, &[])).await.status == 200, is_there, "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_token_of_a_clients_session_is_that_clients_and_has_scopes() {
+    let hospital = hospital().await;
+    let (app, other) = (hospital.app("public").await, hospital.app("public").await);
+    let given = hospital.tokens(&app).await;
+    let forge = Forge::of_token(&hospital.server, given["access_token"].as_str().unwrap()).await;
+    let status = async |change: &dyn Fn(&mut Value)| {
+        hospital.reads(&json!(forge.with_claims(|claims| change(claims))), "Patient/p1").await
+    };
+    assert_eq!(status(&|_| ()).await, 200);
+    // Without scopes it would be the person.
+    assert_eq!(status(&|claims| drop(claims.as_object_mut().unwrap().remove("scope"))).await, 401);
+    assert_eq!(status(&|claims| claims["client_id"] = json!(other.id)).await, 401);
+    assert_eq!(status(&|claims| claims["client_id"] = json!("brasa")).await, 401);
+    // Whose record it is about the session says.
+    assert_eq!(status(&|claims| claims["patient"] = json!("p2")).await, 200);
 }

@@ -47,8 +47,9 @@ async fn an_id_token_says_who_it_is_to_whom() {
     let app = hospital.app("public").await;
     let given = hospital.tokens(&app).await;
     let jwks = hospital.server.get(&format!("{}/.well-known/jwks.json", hospital.server.root)).await.json();
-    let key = DecodingKey::from_ed_components(jwks["keys"][0]["x"].as_str().unwrap()).unwrap();
-    let mut validation = Validation::new(Algorithm::EdDSA);
+    let key = jwks["keys"].as_array().unwrap().iter().find(|key| key["alg"] == "RS256").unwrap();
+    let key = DecodingKey::from_rsa_components(key["n"].as_str().unwrap(), key["e"].as_str().unwrap()).unwrap();
+    let mut validation = Validation::new(Algorithm::RS256);
     validation.set_audience(&[&app.id]);
     validation.set_issuer(&[&hospital.server.base]);
     let claims = decode::<Value>(given["id_token"].as_str().unwrap(), &key, &validation).unwrap().claims;
