@@ -2,7 +2,9 @@
 //! <https://hl7.org/fhir/smart-app-launch/app-launch.html#obtain-authorization-code>
 
 use super::client::BACKEND;
+use super::launch::Launch;
 use crate::account::{Accounts, authenticate, secret};
+use crate::auth::Grant;
 use crate::auth::role::Role;
 use crate::auth::smart::address::Addresses;
 use crate::auth::smart::redirect::RedirectUri;
@@ -51,6 +53,8 @@ pub struct Request {
     state: String,
     challenge: String,
     nonce: Option<String>,
+    /// The person who started the app, and the patient for whom.
+    launch: Option<Launch>,
     digest: String,
 }
 
@@ -88,8 +92,12 @@ pub enum Record {
     Own,
     /// One that the person names.
     Named,
+    /// The one for whom the person started the app.
+    Launched,
     /// The account of a patient is not linked to a record.
     Missing,
+    /// Somebody else started the app.
+    Others,
 }
 
 /// What a person has ticked.
@@ -127,6 +135,27 @@ impl Request {
         self.error("access_denied", "The person did not consent.")
     }
 
+    /// Whose record these scopes are about when this person gives them.
+    fn record(&self, account: &AccountRow, scopes: &[String]) -> Record {
+        if self.launch.as_ref().is_some_and(|launch| launch.sub != account.id) {
+            return Record::Others;
+        }
+        if !wish::is_about_a_patient(scopes) {
+            return Record::NotAsked;
+        }
+        match (Role::parse(&account.role), &account.patient, &self.launch) {
+            (Some(Role::Patient), None, _) => Record::Missing,
+            (_, _, Some(_)) => Record::Launched,
+            (Some(Role::Patient), Some(_), None) => Record::Own,
+            _ => Record::Named,
+        }
+    }
+
+    /// The patient for whom a person started the app.
+    pub fn launched_for(&self) -> Option<&str> {
+        self.launch.as_ref().map(|launch| launch.patient.as_str())
+    }
+
     fn error(&self, code: &str, why: &str) -> String {
         error(&self.redirect, Some(&self.state), code, why)
     }
@@ -160,7 +189,17 @@ impl Accounts {
         let state = once(parameters, "state").filter(|state| state.len() <= VALUE_BYTES_MAX);
         let back = |(code, why): (&str, &str)| Rejection::Redirect(error(&redirect, state, code, why));
         check(parameters, addresses).map_err(back)?;
-        let scopes = wish::of_person(wish::within(once(parameters, "scope").unwrap_or_default(), &client.scopes));
+        let launch = match once(parameters, "launch") {
+            Some(text) => {
+                let why =
+                    ("invalid_request", "launch is not one of this app's, or is out of date. Start the app again.");
+                Some(self.read_launch(text, &client.id).await?.ok_or_else(|| back(why))?)
+            }
+            None => None,
+        };
+        let mut scopes = wish::of_person(wish::within(once(parameters, "scope").unwrap_or_default(), &client.scopes));
+        // Nobody started the app: there is no context to give.
+        scopes.retain(|word| word != "launch" || launch.is_some());
         if scopes.is_empty() {
             return Err(back(("invalid_scope", "None of these scopes can be given to this client.")));
         }
@@ -168,7 +207,7 @@ impl Accounts {
         let (state, challenge) = (state.unwrap_or_default().to_owned(), text("code_challenge").unwrap_or_default());
         let digest = serde_json::to_vec(parameters).map_err(Error::internal)?;
         let digest = URL_SAFE_NO_PAD.encode(secret::hash(&digest));
-        Ok(Request { redirect, scopes, state, challenge, nonce: text("nonce"), digest, client })
+        Ok(Request { redirect, scopes, state, challenge, nonce: text("nonce"), launch, digest, client })
     }
 
     /// Whoever knows the password, to be asked. `browser`: what the answer must come with, too.
@@ -184,7 +223,7 @@ impl Accounts {
             browser: browser.to_owned(),
         };
         let ticket = token::seal(&self.ring.keys(), TICKET_TYPE, &ticket)?;
-        Ok(Person { record: record(&account, &request.scopes), username: account.username, ticket })
+        Ok(Person { record: request.record(&account, &request.scopes), username: account.username, ticket })
     }
 
     /// Takes the answer: a code for what was ticked of what was asked.
@@ -195,11 +234,12 @@ impl Accounts {
         if scopes.is_empty() {
             return Ok(Consent::Redirect(request.denied()));
         }
-        let patient = match record(&account, &scopes) {
+        let patient = match request.record(&account, &scopes) {
             Record::NotAsked => None,
             Record::Own => account.patient.clone(),
-            Record::Missing => return Ok(Consent::Redirect(request.denied())),
-            Record::Named => match self.seen_patient(store, &account, ticked.patient.trim()).await? {
+            Record::Launched => request.launch.as_ref().map(|launch| launch.patient.clone()),
+            Record::Missing | Record::Others => return Ok(Consent::Redirect(request.denied())),
+            Record::Named => match self.patient_of(store, &account, ticked.patient.trim()).await? {
                 Some(patient) => Some(patient),
                 None => {
                     let record = Record::Named;
@@ -252,11 +292,15 @@ impl Accounts {
         Ok(account.filter(|account| !account.disabled))
     }
 
-    /// The patient with this id, if the person may see that one.
-    async fn seen_patient(&self, store: &Store, account: &AccountRow, id: &str) -> Result<Option<String>> {
-        let Ok(id) = Id::parse(id) else { return Ok(None) };
+    async fn patient_of(&self, store: &Store, account: &AccountRow, id: &str) -> Result<Option<String>> {
         let grant = authenticate::grant_of(store, state_of(account)).await?;
-        match store.reader(&grant).current(ResourceType::PATIENT, &id).await {
+        self.seen_patient(store, &grant, id).await
+    }
+
+    /// The patient with this id, if that one may be seen.
+    pub(super) async fn seen_patient(&self, store: &Store, grant: &Grant, id: &str) -> Result<Option<String>> {
+        let Ok(id) = Id::parse(id) else { return Ok(None) };
+        match store.reader(grant).current(ResourceType::PATIENT, &id).await {
             Ok(found) => Ok(found.filter(|stored| stored.body.is_some()).map(|_| id.to_string())),
             // Who may see no patient at all sees none of this id.
             Err(error) if error.kind == Kind::Forbidden => Ok(None),
@@ -299,23 +343,9 @@ fn check(
     if text("code_challenge_method") != Some("S256") || !text("code_challenge").is_some_and(challenge::is_challenge) {
         return invalid("code_challenge is needed, with code_challenge_method=S256.");
     }
-    if is_given("launch") {
-        return invalid("launch is not known: this server starts no apps itself. Ask for launch/patient.");
-    }
     match text("prompt") {
         Some("none") => Err(("login_required", "Nobody is logged in here; a person must be asked.")),
         _ => Ok(()),
-    }
-}
-
-fn record(account: &AccountRow, scopes: &[String]) -> Record {
-    if !wish::is_about_a_patient(scopes) {
-        return Record::NotAsked;
-    }
-    match (Role::parse(&account.role), &account.patient) {
-        (Some(Role::Patient), Some(_)) => Record::Own,
-        (Some(Role::Patient), None) => Record::Missing,
-        _ => Record::Named,
     }
 }
 

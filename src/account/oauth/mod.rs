@@ -6,12 +6,14 @@ mod client;
 mod consent;
 mod grant;
 mod inspect;
+mod launch;
 
 pub use browser::Browser;
 pub use client::{Change, MadeClient, NewClient, ShownClient};
 pub use consent::{Consent, Person, Record, Rejection, Request, Ticked};
 pub use grant::Granted;
 pub use inspect::Asker;
+pub use launch::LAUNCH_SECONDS;
 
 use crate::error::{Error, Kind};
 use crate::fhir::id::Id;

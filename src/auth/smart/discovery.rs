@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 
 /// What of SMART there is.
 pub const CAPABILITIES: &[&str] = &[
+    "launch-ehr",
     "launch-standalone",
     "authorize-post",
     "client-public",
     "client-confidential-symmetric",
     "client-confidential-asymmetric",
     "sso-openid-connect",
+    "context-ehr-patient",
     "context-standalone-patient",
     "permission-patient",
     "permission-user",

@@ -4,7 +4,8 @@
 use crate::auth::scope::{Level, ResourceScope};
 
 /// The scopes that are not about resources.
-pub const WORDS: &[&str] = &["openid", "fhirUser", "profile", "launch/patient", "offline_access", "online_access"];
+pub const WORDS: &[&str] =
+    &["openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access"];
 
 /// A list of scopes is so long at most (bytes).
 pub const SCOPES_BYTES_MAX: usize = 4_000;
@@ -46,7 +47,7 @@ fn parts_of(word: &str, asked: &ResourceScope, allowed: &[&str]) -> Vec<String> 
 /// Whether the scopes are about one patient, who must be known then.
 pub fn is_about_a_patient(scopes: &[String]) -> bool {
     let is_patients = |word: &str| ResourceScope::parse(word).is_some_and(|scope| scope.level == Level::Patient);
-    scopes.iter().any(|word| word == "launch/patient" || is_patients(word))
+    scopes.iter().any(|word| ["launch", "launch/patient"].contains(&word.as_str()) || is_patients(word))
 }
 
 /// Those of a backend service: nobody is there whose `patient/` or `user/` it could be.

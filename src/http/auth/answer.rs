@@ -1,10 +1,12 @@
 //! What each address about accounts answers.
 
 use super::Endpoint;
-use super::asked::{Asked, ChangePassword, ChangeUser, LogIn, MakeKey, MakeUser, Refresh, Register};
+use super::asked::{Asked, ChangePassword, ChangeUser, Launch, LogIn, MakeKey, MakeUser, Refresh, Register};
 use super::client;
+use crate::account::oauth::LAUNCH_SECONDS;
 use crate::account::{AccountRow, Accounts, Caller, KeyRow, NewKey, NewUser, SessionRow, Tokens, UserChange};
 use crate::error::{Error, Result};
+use crate::interaction::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
@@ -24,9 +26,10 @@ pub(super) fn created(body: Value) -> Answered {
 
 pub(super) const NOTHING: Answered = Answered { status: 204, body: None };
 
-pub async fn answer(accounts: &Accounts, asked: Asked) -> Result<Answered> {
+pub async fn answer(context: &Context, accounts: &Accounts, asked: Asked) -> Result<Answered> {
     match &asked.caller {
         None => open(accounts, &asked).await,
+        Some(caller) if asked.endpoint == Endpoint::Launch => launch(context, accounts, caller, &asked).await,
         Some(caller) => known(accounts, caller, &asked).await,
     }
 }
@@ -95,10 +98,18 @@ async fn known(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<An
         | Endpoint::Client
         | Endpoint::ChangeClient
         | Endpoint::RemoveClient => client::answer(accounts, caller, asked).await,
-        Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register => open(accounts, asked).await,
+        Endpoint::Launch | Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register => open(accounts, asked).await,
     }
 }
 
+/// What an app is to be opened with.
+async fn launch(context: &Context, accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<Answered> {
+    let Launch { client_id, patient } = asked.json()?;
+    let launch = accounts.launch(&context.store, caller, &client_id, &patient).await?;
+    Ok(created(json!({ "launch": launch, "expires_in": LAUNCH_SECONDS })))
+}
+
+/// A page of accounts.
 async fn users(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<Answered> {
     let rows: Vec<Value> = accounts.users(caller, &asked.after()?).await?.iter().map(account).collect();
     Ok(ok(json!({ "users": rows })))

@@ -117,6 +117,13 @@ pub struct ChangeClient {
     pub disabled: Option<bool>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Launch {
+    pub client_id: String,
+    pub patient: String,
+}
+
 /// Tells a member that is null, which takes a link away, from one that is not there.
 fn given<'de, D: Deserializer<'de>>(reader: D) -> std::result::Result<Option<Option<String>>, D::Error> {
     Option::deserialize(reader).map(Some)

@@ -43,6 +43,7 @@ enum Endpoint {
     Client,
     ChangeClient,
     RemoveClient,
+    Launch,
 }
 
 /// Method, address under `/auth/`, what it is, and its name in the log. `{}` is an id.
@@ -66,6 +67,7 @@ const ENDPOINTS: &[(&str, &str, Endpoint, &str)] = &[
     ("GET", "clients/{}", Endpoint::Client, "client"),
     ("PATCH", "clients/{}", Endpoint::ChangeClient, "change-client"),
     ("DELETE", "clients/{}", Endpoint::RemoveClient, "remove-client"),
+    ("POST", "launches", Endpoint::Launch, "launch"),
 ];
 
 impl Endpoint {
@@ -147,9 +149,10 @@ async fn answer_one(
         client: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned(),
         body: body.bytes.clone(),
     };
+    let context = Arc::clone(&state.context);
     // A task of its own, as for FHIR: whoever goes away after a wrong password has failed all the same.
     let task = actix_web::rt::spawn(async move {
-        let answered = answer(&accounts, asked).await;
+        let answered = answer(&context, &accounts, asked).await;
         drop((body, in_flight));
         answered
     });

@@ -172,6 +172,7 @@ impl Step {
         let met = accounts.meet(request, self.value("username"), password, &page.browser.binding()).await;
         match met {
             Ok(person) if person.record == Record::Missing => page.log_in(403, Some(self.words.no_record.to_owned())),
+            Ok(person) if person.record == Record::Others => page.log_in(403, Some(self.words.not_yours.to_owned())),
             Ok(person) => page.consent(&person, None),
             Err(error) => match error.kind {
                 Kind::Unauthorized => page.log_in(403, Some(self.words.wrong.to_owned())),

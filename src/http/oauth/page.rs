@@ -38,6 +38,7 @@ struct Consent<'a> {
     scopes: Vec<Scope<'a>>,
     names_patient: bool,
     own_record: bool,
+    launched: Option<&'a str>,
     place: String,
     message: Option<&'a str>,
 }
@@ -92,6 +93,7 @@ impl Page<'_> {
             scopes: scopes.map(|word| Scope { word, sentence: scope(word) }).collect(),
             names_patient: person.record == Record::Named,
             own_record: person.record == Record::Own,
+            launched: self.request.launched_for().filter(|_| person.record == Record::Launched),
             place: self.request.redirect.policy_source(),
             message,
         };

@@ -1,7 +1,7 @@
 //! Accounts: logging in and staying so, tokens, keys, and who may administer, on a real server.
 
 mod administration;
-mod keys;
+pub mod keys;
 mod log_in;
 mod program;
 mod sessions;

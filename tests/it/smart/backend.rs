@@ -242,3 +242,36 @@ async fn only_a_backend_service_comes_in_by_itself_and_as_long_as_its_account_ma
     assert_eq!(hospital.reads(&given["access_token"], "Patient/p1").await, 401);
     hospital.assert(&key.sign(&hospital.claims(&app, "2")), "system/*.rs").await.expect(401);
 }
+
+#[tokio::test]
+async fn what_is_out_of_date_is_removed_and_the_rest_stays() {
+    let hospital = hospital().await;
+    let key = pair(Algorithm::EdDSA, "d");
+    let app = hospital.service(&[&key], "system/*.rs").await;
+    let public = hospital.app("public").await;
+    hospital.code(&public).await;
+    let old = hospital.assert(&key.sign(&hospital.claims(&app, "old")), "system/*.rs").await.expect(200).json();
+    let behind = hospital.server.database.connect().await;
+    for table in ["authorization_code", "client_assertion", "session"] {
+        // Sessions of people stay a month, those of services a day.
+        behind.execute(&format!("UPDATE {table} SET expires = now() - interval '2 days'"), &[]).await.unwrap();
+    }
+    hospital.code(&public).await;
+    let new = hospital.assert(&key.sign(&hospital.claims(&app, "new")), "system/*.rs").await.expect(200).json();
+    let (engine, accounts) = crate::accounts::keys::accounts(&hospital.server).await;
+    for _ in 0..2 {
+        accounts.step().await.unwrap();
+        for (table, left) in [
+            ("authorization_code", 1_i64),
+            ("client_assertion", 1),
+            ("session WHERE client_id IS NOT NULL", 1),
+            ("session WHERE client_id IS NULL AND expires < now()", 3),
+        ] {
+            let counted = behind.query_one(&format!("SELECT count(*) AS left FROM {table}"), &[]).await.unwrap();
+            assert_eq!(counted.get::<_, i64>("left"), left, "{table}");
+        }
+    }
+    assert_eq!(hospital.reads(&old["access_token"], "Patient/p1").await, 401);
+    assert_eq!(hospital.reads(&new["access_token"], "Patient/p1").await, 200);
+    engine.close().await.unwrap();
+}

@@ -5,6 +5,7 @@ mod authorize;
 mod backend;
 mod browser;
 mod flow;
+mod launch;
 mod register;
 
 use crate::accounts::{PASSWORD, at, make_user, server, text, token};
