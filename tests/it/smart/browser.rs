@@ -16,6 +16,15 @@ fn installed(names: &[&str]) -> Option<PathBuf> {
     names.iter().flat_map(|name| places.iter().map(move |place| place.join(name))).find(|program| program.is_file())
 }
 
+/// Node, where it is one that the driver of the browser runs on.
+async fn node() -> Option<PathBuf> {
+    const MAJOR_MIN: u32 = 18;
+    let node = installed(&["node"])?;
+    let version = run(Command::new(&node).arg("--version"), 60).await;
+    let major = version.trim().trim_start_matches('v').split('.').next()?.parse::<u32>().ok()?;
+    (major >= MAJOR_MIN).then_some(node)
+}
+
 /// Runs a program and gives what it printed; what it complains of is shown when it fails.
 async fn run(command: &mut Command, seconds: u64) -> String {
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -28,11 +37,10 @@ async fn run(command: &mut Command, seconds: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_of_a_real_library_in_a_real_browser_goes_the_whole_way() {
-    let needed =
-        (installed(&["node"]), installed(&["npm"]), installed(&["chromium", "chromium-browser", "google-chrome"]));
+    let needed = (node().await, installed(&["npm"]), installed(&["chromium", "chromium-browser", "google-chrome"]));
     let (Some(node), Some(npm), Some(chromium)) = needed else {
         // Past the harness, which keeps what a test prints that did not fail.
-        let said = "NOT TESTED: a SMART app in a browser; it needs node, npm and chromium (scripts/install-needs)\n";
+        let said = "NOT TESTED: a SMART app in a browser; it needs node 18 or newer, npm and chromium (scripts/install-needs)\n";
         std::io::stderr().write_all(said.as_bytes()).unwrap();
         return;
     };
