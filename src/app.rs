@@ -57,9 +57,14 @@ impl Engine {
             false => Registry::standard(),
         };
         let own_base = settings.base_url.as_ref().map(|base| base.as_str().to_owned());
-        let context =
-            Context { store, limits, minter: Minter::default(), parameters: Parameters::new(registry), own_base };
-        let context = Arc::new(context);
+        let context = Arc::new(Context {
+            store,
+            limits,
+            minter: Minter::default(),
+            parameters: Parameters::new(registry),
+            own_base,
+            has_accounts: settings.auth == Auth::On,
+        });
         context.parameters.open(&context.store).await?;
         let care = tokio::spawn(background::keep_parameters(Arc::clone(&context)));
         let sealing = match settings.audit {

@@ -2,6 +2,7 @@
 
 use super::live::Credential;
 use super::secret::{self, ApiKey, KEY_PREFIX};
+use super::session::OWN_CLIENT;
 use super::{Accounts, folded};
 use crate::auth::access::{Access, Client};
 use crate::auth::agent::Agent;
@@ -14,7 +15,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::fhir::json::Object;
 use crate::fhir::resource::Resource;
-use crate::store::{AccountRow, AccountState, Store};
+use crate::store::{AccountRow, AccountState, ClientContext, Store};
 use chrono::Utc;
 use percent_encoding::percent_decode_str;
 use std::sync::Arc;
@@ -109,21 +110,21 @@ impl Accounts {
             Some(live) => live,
             None => self.read_session(store, &claims.sid).await?.ok_or_else(refused)?,
         };
-        if live.key.is_some() || live.account.id != claims.sub {
+        if live.key.is_some() || live.account.id != claims.sub || !is_of_session(&claims, live.client.as_ref()) {
             return Err(refused());
         }
-        let patient = claims.patient.as_deref().and_then(|id| Id::parse(id).ok());
+        let patient = live.client.as_ref().and_then(|client| Id::parse(client.patient.as_deref()?).ok());
         let client = claims.scope.as_deref().map(|scope| Client { scopes: Scopes::parse(scope), patient });
         Ok(Caller {
             account: live.account.clone(),
             session: Some(claims.sid),
             scopes: claims.scope,
             grant: grant(&live, client),
-            agent: agent(&live.account, None),
+            agent: agent(&live.account, live.client.as_ref().map(|client| format!("client {}", client.id))),
         })
     }
 
-    async fn claims(&self, text: &str) -> Result<Claims> {
+    pub(super) async fn claims(&self, text: &str) -> Result<Claims> {
         let keys = match token::key_id(text) {
             Some(id) => self.ring.with(&self.tables, &id).await?,
             None => self.ring.keys(),
@@ -139,7 +140,7 @@ impl Accounts {
         let read = Instant::now();
         let Some(session) = self.tables.session(id).await?.filter(|session| session.valid) else { return Ok(None) };
         let duties = duties(store, &session.account).await?;
-        let credential = Arc::new(Credential { account: session.account, duties, key: None });
+        let credential = Arc::new(Credential { account: session.account, duties, key: None, client: session.client });
         self.live.note(id, read, Arc::clone(&credential));
         Ok(Some(credential))
     }
@@ -174,10 +175,26 @@ impl Accounts {
             self.tables.touch_key(id).await?;
         }
         let duties = duties(store, &key.account).await?;
-        let credential = Arc::new(Credential { account: key.account, duties, key: Some((key.hash, key.scopes)) });
+        let shown = Some((key.hash, key.scopes));
+        let credential = Arc::new(Credential { account: key.account, duties, key: shown, client: None });
         self.live.note(id, read, Arc::clone(&credential));
         Ok(Some(credential))
     }
+}
+
+/// A token of a client's session is that client's and has scopes; one of a person's own session has none.
+fn is_of_session(claims: &Claims, client: Option<&ClientContext>) -> bool {
+    match (client, &claims.scope) {
+        (Some(client), Some(_)) => client.id == claims.client_id,
+        (None, None) => claims.client_id == OWN_CLIENT,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// What an account may do by itself, no client between.
+pub async fn grant_of(store: &Store, account: AccountState) -> Result<Grant> {
+    let duties = duties(store, &account).await?;
+    Ok(grant(&Credential { account, duties, key: None, client: None }, None))
 }
 
 /// The same for every reason: whoever tries learns nothing.

@@ -1,7 +1,7 @@
 //! What sessions and keys are worth, remembered for some seconds: every request asks, and the database need not.
 
 use crate::auth::role::Duty;
-use crate::store::AccountState;
+use crate::store::{AccountState, ClientContext};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ pub struct Credential {
     pub duties: Option<Vec<Duty>>,
     /// Of a key: its hash and its scopes.
     pub key: Option<(Vec<u8>, String)>,
+    /// Of a session that a client has.
+    pub client: Option<ClientContext>,
 }
 
 #[derive(Default)]

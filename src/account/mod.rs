@@ -5,6 +5,7 @@
 mod authenticate;
 mod key;
 mod live;
+pub mod oauth;
 mod secret;
 mod session;
 mod signing;
@@ -20,7 +21,7 @@ use crate::auth;
 use crate::auth::password::Passwords;
 use crate::config::Settings;
 use crate::error::{Error, Result};
-pub use crate::store::{AccountRow, KeyRow, SessionRow};
+pub use crate::store::{AccountRow, ClientRow, KeyRow, SessionRow};
 use crate::store::{AccountTables, Store};
 use live::Live;
 use signing::Ring;

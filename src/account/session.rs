@@ -7,11 +7,11 @@ use super::{Accounts, folded, signing};
 use crate::auth::password::Verdict;
 use crate::auth::token::{self, Audience, Claims};
 use crate::error::{Error, Kind, Result};
-use crate::store::{AccountRow, NewSession, SessionRow};
+use crate::store::{AccountRow, ClientContext, NewSession, SessionRow, SessionState};
 use chrono::{DateTime, Utc};
 
 /// The client of whoever logs in at this server itself.
-const OWN_CLIENT: &str = "brasa";
+pub(super) const OWN_CLIENT: &str = "brasa";
 /// Of what a client says of itself, so much is kept (characters).
 const CLIENT_CHARS_MAX: usize = 200;
 /// So many sessions of an account are listed.
@@ -25,20 +25,34 @@ pub struct Tokens {
     pub expires_in_seconds: i64,
 }
 
+/// Whom an access token is for.
+pub(super) struct Holder<'a> {
+    pub account: &'a str,
+    pub session: &'a str,
+    pub session_expires: DateTime<Utc>,
+    /// `None`: the person.
+    pub client: Option<&'a ClientContext>,
+}
+
 impl Accounts {
     /// Starts a session for whoever knows the password. `client`: what the program says of itself, for the list of sessions.
     ///
     /// # Errors
     /// 401 for a wrong password and for an account that is not there or is disabled, all alike; 429 after failures.
     pub async fn log_in(&self, username: &str, password: String, client: &str) -> Result<Tokens> {
+        let account = self.known(username, password).await?;
+        self.start_session(&account.id, client).await
+    }
+
+    /// The account of whoever knows the password. Errors as for [`Accounts::log_in`].
+    pub(super) async fn known(&self, username: &str, password: String) -> Result<AccountRow> {
         let username = folded(username);
         let account = self.tables.by_username(&username).await?;
         let account = account.filter(|account| !account.disabled);
         if !self.is_password(&username, account.as_ref(), password).await? {
             return Err(Error::unauthorized("The user name or the password is wrong."));
         }
-        let account = account.ok_or_else(|| Error::internal("a password was right for no account"))?;
-        self.start_session(&account.id, client).await
+        account.ok_or_else(|| Error::internal("a password was right for no account"))
     }
 
     /// Whether the password is right. Each wrong one makes the next wait longer, for this user name and whoever tries.
@@ -80,52 +94,73 @@ impl Accounts {
 
     /// An access token for the session, beside its refresh token.
     fn tokens(&self, account: &str, refresh: &RefreshToken, session_expires: DateTime<Utc>) -> Result<Tokens> {
-        let now = Utc::now().timestamp();
-        let expires_in_seconds = self.token_seconds.min(session_expires.timestamp().saturating_sub(now)).max(1);
-        let claims = Claims {
-            iss: self.issuer.clone(),
-            aud: Audience::One(self.issuer.clone()),
-            sub: account.to_owned(),
-            exp: now.saturating_add(expires_in_seconds),
-            iat: now,
-            jti: signing::token_id()?,
-            client_id: OWN_CLIENT.to_owned(),
-            sid: refresh.session.clone(),
-            scope: None,
-            patient: None,
-        };
-        let access = token::sign(&self.ring.keys(), &claims)?;
+        let holder = Holder { account, session: &refresh.session, session_expires, client: None };
+        let (access, expires_in_seconds) = self.access_token(&holder, self.token_seconds)?;
         Ok(Tokens { access, refresh: refresh.text(), expires_in_seconds })
     }
 
-    /// Goes on with a session: each refresh token can be used once. Within ten seconds the one before gives the same
-    /// successor again, for a client that missed the answer; later, somebody has a copy, and the session ends.
+    /// An access token and how long it is valid (s): `seconds_max` at most, and no longer than the session.
+    pub(super) fn access_token(&self, holder: &Holder<'_>, seconds_max: i64) -> Result<(String, i64)> {
+        let now = Utc::now().timestamp();
+        let rest = holder.session_expires.timestamp().saturating_sub(now);
+        let expires_in_seconds = self.token_seconds.min(seconds_max).min(rest).max(1);
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: Audience::One(self.issuer.clone()),
+            sub: holder.account.to_owned(),
+            exp: now.saturating_add(expires_in_seconds),
+            iat: now,
+            jti: signing::token_id()?,
+            client_id: holder.client.map_or(OWN_CLIENT, |client| &client.id).to_owned(),
+            sid: holder.session.to_owned(),
+            scope: holder.client.map(|client| client.scopes.clone()),
+            patient: holder.client.and_then(|client| client.patient.clone()),
+        };
+        Ok((token::sign(&self.ring.keys(), &claims)?, expires_in_seconds))
+    }
+
+    /// Goes on with a person's own session: each refresh token can be used once. Within ten seconds the one before gives the
+    /// same successor again, for a client that missed the answer; later, somebody has a copy, and the session ends.
     pub async fn refresh(&self, token: &str) -> Result<Tokens> {
         let invalid = || Error::unauthorized("This refresh token is not valid, or no longer. Log in again.");
         let token = RefreshToken::parse(token).ok_or_else(invalid)?;
+        // One of a client would give more here than it was given.
+        let own = |session: &SessionState| session.client.is_none();
+        let (session, next) = self.go_on(&token, own).await?.ok_or_else(invalid)?;
+        self.tokens(&session.account.id, &next, session.expires)
+    }
+
+    /// The session and the token that takes the place of this one; `None`: the token is not valid. Nothing happens to a session
+    /// that `is_meant` denies.
+    pub(super) async fn go_on(
+        &self,
+        token: &RefreshToken,
+        is_meant: impl Fn(&SessionState) -> bool,
+    ) -> Result<Option<(SessionState, RefreshToken)>> {
         // Twice: the other of two requests at once may have been faster, and then this one comes within the grace.
         for _ in 0..2 {
-            let session = self.tables.session(&token.session).await?.ok_or_else(invalid)?;
-            if !session.valid || !token.is_true(&session.secret) {
-                return Err(invalid());
+            let Some(session) = self.tables.session(&token.session).await? else { return Ok(None) };
+            if !session.valid || !token.is_true(&session.secret) || !is_meant(&session) {
+                return Ok(None);
             }
             let next = token.next(&session.secret);
             let is_current = secret::are_equal(&session.refresh, &token.hash());
-            let is_before = session.previous.is_some_and(|before| secret::are_equal(&before, &token.hash()));
+            let before = session.previous.as_ref();
+            let is_before = before.is_some_and(|before| secret::are_equal(before, &token.hash()));
             let goes_on = match (is_current, is_before && session.grace) {
                 (true, _) => self.tables.rotate_session(&token.session, &token.hash(), &next.hash()).await?,
                 (false, true) => true,
                 (false, false) => {
                     self.end(&token.session, &session.account.id).await?;
                     tracing::warn!("a refresh token was used twice: its session is ended");
-                    return Err(invalid());
+                    return Ok(None);
                 }
             };
             if goes_on {
-                return self.tokens(&session.account.id, &next, session.expires);
+                return Ok(Some((session, next)));
             }
         }
-        Err(invalid())
+        Ok(None)
     }
 
     /// Ends the caller's session. Its access token is useless from now on.
@@ -149,7 +184,7 @@ impl Accounts {
         }
     }
 
-    async fn end(&self, id: &str, account: &str) -> Result<bool> {
+    pub(super) async fn end(&self, id: &str, account: &str) -> Result<bool> {
         let ended = self.tables.end_session(id, account).await?;
         self.live.forget();
         Ok(ended)

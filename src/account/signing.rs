@@ -2,6 +2,7 @@
 
 use super::secret;
 use crate::auth;
+use crate::auth::id_key::IdKey;
 use crate::auth::key::{Key, Keys};
 use crate::error::{Error, Result};
 use crate::store::{AccountTables, Store};
@@ -76,9 +77,20 @@ impl Ring {
 
 /// `None`: there is none yet.
 async fn load(tables: &AccountTables) -> Result<Option<Keys>> {
+    let mut rows = tables.signing_keys(false, OVERLAP_SECONDS).await?;
+    if let Some(bare) = rows.first().filter(|row| row.id_key.is_none()) {
+        let made = tokio::task::spawn_blocking(IdKey::generate).await.map_err(Error::internal)??;
+        tables.set_id_key(&bare.id, &made).await?;
+        // Not the one made here: another server may have been faster.
+        rows = tables.signing_keys(false, OVERLAP_SECONDS).await?;
+    }
     let mut keys = Vec::new();
-    for row in tables.signing_keys(false, OVERLAP_SECONDS).await? {
-        keys.push(Key::from_pkcs8(row.id, row.pkcs8)?);
+    for row in rows {
+        let key = Key::from_pkcs8(row.id, row.pkcs8)?;
+        keys.push(match row.id_key {
+            Some(id_key) => key.with_id_key(IdKey::from_pkcs8(&id_key)?),
+            None => key,
+        });
     }
     let mut keys = keys.into_iter();
     Ok(keys.next().map(|newest| Keys::new(newest, keys.collect())))

@@ -49,6 +49,16 @@ pub const OF_ACCOUNTS: &[&str] = &[
     "users",
     "make-user",
     "change-user",
+    "clients",
+    "make-client",
+    "client",
+    "change-client",
+    "remove-client",
+    "launch",
+    "authorize",
+    "token",
+    "introspect",
+    "revoke",
     "export-audit",
     "drop-month",
 ];
@@ -68,8 +78,10 @@ fn kind(interaction: &str) -> (&'static str, Option<&'static str>) {
 /// The event's type, and its subtype.
 fn types(interaction: &str) -> (Object, Object) {
     match interaction {
-        "log-in" | "refresh" => (coding(DICOM, "110114", "User Authentication"), coding(DICOM, "110122", "Login")),
-        "log-out" => (coding(DICOM, "110114", "User Authentication"), coding(DICOM, "110123", "Logout")),
+        "log-in" | "refresh" | "authorize" | "token" => {
+            (coding(DICOM, "110114", "User Authentication"), coding(DICOM, "110122", "Login"))
+        }
+        "log-out" | "revoke" => (coding(DICOM, "110114", "User Authentication"), coding(DICOM, "110123", "Logout")),
         word if OF_ACCOUNTS.contains(&word) => {
             let subtype = Object::default().with_str("system", OWN_WORDS).with_str("code", word);
             (coding(DICOM, "110113", "Security Alert"), subtype)

@@ -1,6 +1,7 @@
 //! The keys that sign tokens: Ed25519, the newest signs, those before it still verify.
 //! <https://www.rfc-editor.org/rfc/rfc8037>
 
+use super::id_key::IdKey;
 use crate::error::{Error, Result};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -19,6 +20,8 @@ pub struct Key {
     x: String,
     signing: EncodingKey,
     verifying: DecodingKey,
+    /// Signs id tokens; `None`: not made yet.
+    id_key: Option<IdKey>,
 }
 
 impl Key {
@@ -36,11 +39,21 @@ impl Key {
         let pair = Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(Error::internal)?;
         let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
         let verifying = DecodingKey::from_ed_components(&x).map_err(Error::internal)?;
-        Ok(Key { id, signing: EncodingKey::from_ed_der(&pkcs8), verifying, x, pkcs8 })
+        Ok(Key { id, signing: EncodingKey::from_ed_der(&pkcs8), verifying, x, pkcs8, id_key: None })
+    }
+
+    /// The same key with its companion for id tokens.
+    #[must_use]
+    pub fn with_id_key(self, id_key: IdKey) -> Key {
+        Key { id_key: Some(id_key), ..self }
     }
 
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    pub fn id_key(&self) -> Option<&IdKey> {
+        self.id_key.as_ref()
     }
 
     /// The private half, to be stored and shown to nobody.
@@ -92,7 +105,8 @@ impl Keys {
 
     /// The key set that `/.well-known/jwks.json` answers with.
     pub fn jwks(&self) -> Value {
-        let keys: Vec<Value> = std::iter::once(&self.newest).chain(&self.before).map(Key::jwk).collect();
+        let all = || std::iter::once(&self.newest).chain(&self.before);
+        let keys: Vec<Value> = all().map(Key::jwk).chain(all().filter_map(Key::id_key).map(IdKey::jwk)).collect();
         json!({ "keys": keys })
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod agent;
+pub mod id_key;
 pub mod key;
 pub mod membership;
 pub mod password;
@@ -9,6 +10,7 @@ pub mod policy;
 pub mod role;
 pub mod scope;
 pub mod sight;
+pub mod smart;
 pub mod token;
 pub mod types;
 

@@ -6,6 +6,7 @@ use super::policy::Permission;
 use super::sight::Sight;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
+use std::fmt;
 
 /// On whose behalf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,35 @@ impl ResourceScope {
             return None;
         }
         Some(ResourceScope { level, resource_type, may: permissions(letters)?, query })
+    }
+
+    /// What both allow; `None`: nothing that one scope could say. Of two different searches there is none.
+    pub fn common_with(&self, other: &ResourceScope) -> Option<ResourceScope> {
+        let resource_type = match (self.resource_type, other.resource_type) {
+            (Some(one), Some(two)) if one != two => return None,
+            (one, two) => one.or(two),
+        };
+        let query = match (&self.query, &other.query) {
+            (Some(one), Some(two)) if one != two => return None,
+            (one, two) => one.clone().or_else(|| two.clone()),
+        };
+        let may: Vec<Permission> = self.may.iter().copied().filter(|one| other.may.contains(one)).collect();
+        let is_one = self.level == other.level && !may.is_empty();
+        is_one.then_some(ResourceScope { level: self.level, resource_type, may, query })
+    }
+}
+
+/// As version 2 writes it.
+impl fmt::Display for ResourceScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Patient => "patient",
+            Level::User => "user",
+            Level::System => "system",
+        };
+        let letters: String = self.may.iter().map(|one| one.letter()).collect();
+        write!(f, "{level}/{}.{letters}", self.resource_type.map_or("*", ResourceType::as_str))?;
+        self.query.as_ref().map_or(Ok(()), |query| write!(f, "?{query}"))
     }
 }
 

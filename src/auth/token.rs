@@ -2,6 +2,7 @@
 
 use super::key::Keys;
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The type in the header, so that no other token passes for an access token.
@@ -43,7 +44,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    fn has(&self, wanted: &str) -> bool {
+    pub fn has(&self, wanted: &str) -> bool {
         match self {
             Audience::One(one) => one == wanted,
             Audience::Several(all) => all.iter().any(|one| one == wanted),
@@ -77,11 +78,16 @@ pub enum Refusal {
     Audience,
 }
 
-/// Signs with the newest key.
+/// Signs an access token with the newest key.
 pub fn sign(keys: &Keys, claims: &Claims) -> crate::error::Result<String> {
+    seal(keys, TYPE, claims)
+}
+
+/// Signs anything with the newest key. `typ` keeps one purpose from passing for another.
+pub fn seal(keys: &Keys, typ: &str, claims: &impl Serialize) -> crate::error::Result<String> {
     let key = keys.newest();
     let mut header = Header::new(Algorithm::EdDSA);
-    header.typ = Some(TYPE.to_owned());
+    header.typ = Some(typ.to_owned());
     header.kid = Some(key.id().to_owned());
     encode(&header, claims, key.signing()).map_err(crate::error::Error::internal)
 }
@@ -94,14 +100,21 @@ pub fn key_id(token: &str) -> Option<String> {
     decode_header(token).ok()?.kid
 }
 
-/// Reads a token. Nothing in its header says which key or which algorithm to trust: `kid` only names one of ours, and
-/// each of ours has one algorithm. `jku`, `jwk`, `x5u` and `x5c` are not looked at.
+/// Reads an access token.
 pub fn verify(keys: &Keys, token: &str, expected: Expected<'_>) -> Result<Claims, Refusal> {
+    let claims: Claims = open(keys, TYPE, token)?;
+    check(&claims, expected)?;
+    Ok(claims)
+}
+
+/// Reads what [`seal`] made for this purpose; whether it still counts is for its claims to say. Nothing in its header says which key or which algorithm to trust: `kid` only names one of ours, and
+/// each of ours has one algorithm. `jku`, `jwk`, `x5u` and `x5c` are not looked at.
+pub fn open<T: DeserializeOwned>(keys: &Keys, typ: &str, token: &str) -> Result<T, Refusal> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(Refusal::Malformed);
     }
     let header = decode_header(token).map_err(|_| Refusal::Malformed)?;
-    let is_ours = header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(TYPE))
+    let is_ours = header.typ.as_deref().is_some_and(|said| said.eq_ignore_ascii_case(typ))
         && header.alg == Algorithm::EdDSA
         && header.crit.is_none();
     if !is_ours {
@@ -113,13 +126,11 @@ pub fn verify(keys: &Keys, token: &str, expected: Expected<'_>) -> Result<Claims
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;
-    let claims = decode::<Claims>(token, key.verifying(), &validation).map_err(|fault| match fault.kind() {
+    let read = decode::<T>(token, key.verifying(), &validation).map_err(|fault| match fault.kind() {
         jsonwebtoken::errors::ErrorKind::InvalidSignature => Refusal::Signature,
         _ => Refusal::Claims,
     })?;
-    let claims = claims.claims;
-    check(&claims, expected)?;
-    Ok(claims)
+    Ok(read.claims)
 }
 
 fn check(claims: &Claims, expected: Expected<'_>) -> Result<(), Refusal> {

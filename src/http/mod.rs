@@ -7,6 +7,7 @@ mod encoding;
 mod fhir;
 mod health;
 mod negotiate;
+mod oauth;
 mod respond;
 mod told;
 mod trail;
@@ -71,6 +72,16 @@ impl State {
 
 /// Every address of the server.
 pub fn routes(config: &mut web::ServiceConfig) {
+    for document in oauth::DOCUMENTS {
+        config.route(document, web::route().to(oauth::configuration));
+    }
+    let accounts = web::scope("/auth")
+        .route("/authorize", web::route().to(oauth::authorize))
+        .route("/token", web::route().to(oauth::token))
+        .route("/introspect", web::route().to(oauth::introspect))
+        .route("/revoke", web::route().to(oauth::revoke))
+        .route("/style.css", web::get().to(oauth::style))
+        .default_service(web::route().to(auth::any));
     config
         .route("/", web::get().to(health::front))
         .route("/", web::head().to(health::front))
@@ -79,6 +90,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/ready", web::get().to(health::ready))
         .route("/ready", web::head().to(health::ready))
         .route("/.well-known/jwks.json", web::get().to(auth::jwks))
-        .service(web::scope("/auth").default_service(web::route().to(auth::any)))
+        .service(accounts)
         .default_service(web::route().to(fhir::any));
 }

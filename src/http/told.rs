@@ -12,7 +12,7 @@ use std::time::Instant;
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Nothing that a server of data answers is a page: a browser that shows it all the same runs and loads nothing of it.
+/// Hardly anything that a server of data answers is a page: a browser that shows it all the same runs and loads nothing of it.
 const SAFE: &[(HeaderName, &str)] = &[
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
@@ -61,7 +61,10 @@ impl Told {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
         for (name, value) in SAFE {
-            response.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
+            // A page for people has a policy of its own, as strict as its forms allow.
+            if !response.headers().contains_key(name) {
+                response.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
+            }
         }
         if self.is_private {
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

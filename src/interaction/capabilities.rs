@@ -5,6 +5,7 @@ use super::audit;
 use super::patch::JSON_PATCH;
 use super::request::Request;
 use super::response::Response;
+use crate::auth::smart::address::Addresses;
 use crate::error::Result;
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::json::{Json, Object};
@@ -12,7 +13,7 @@ use crate::search::registry::{Parameter, ParameterKind, Registry};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// When this statement last changed its meaning.
-const DATE: &str = "2026-11-26";
+const DATE: &str = "2026-11-29";
 
 const OF_TYPES: &[&str] =
     &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
@@ -84,8 +85,11 @@ pub fn answer(context: &Context, request: &Request) -> Result<Response> {
             .with("operation", operations_of(context, resource_type));
         Json::Object(entry)
     });
-    let rest = Object::new()
-        .with_str("mode", "server")
+    let mut rest = Object::new().with_str("mode", "server");
+    if context.has_accounts {
+        rest = rest.with("security", security(&Addresses::of(&request.base)));
+    }
+    let rest = rest
         .with("resource", Json::Array(resources.collect()))
         .with("interaction", codes(OF_SYSTEM))
         .with("operation", operations());
@@ -104,6 +108,30 @@ pub fn answer(context: &Context, request: &Request) -> Result<Response> {
         .with("patchFormat", Json::Array(vec![Json::string(JSON_PATCH)]))
         .with("rest", Json::Array(vec![rest.into()]));
     Ok(Response::of_body(200, statement.to_bytes()))
+}
+
+/// How to say who one is. <https://hl7.org/fhir/smart-app-launch/conformance.html>
+fn security(addresses: &Addresses) -> Json {
+    let coding = Object::new()
+        .with_str("system", "http://terminology.hl7.org/CodeSystem/restful-security-service")
+        .with_str("code", "SMART-on-FHIR")
+        .with_str("display", "SMART-on-FHIR");
+    let service = Object::new().with("coding", Json::Array(vec![coding.into()])).with_str("text", "SMART App Launch 2");
+    let uris = [
+        ("authorize", "auth/authorize"),
+        ("token", "auth/token"),
+        ("introspect", "auth/introspect"),
+        ("revoke", "auth/revoke"),
+    ];
+    let uris = uris
+        .map(|(name, path)| Json::Object(Object::new().with_str("url", name).with_str("valueUri", addresses.at(path))));
+    let extension = Object::new()
+        .with_str("url", "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris")
+        .with("extension", Json::Array(uris.to_vec()));
+    let security = Object::new()
+        .with("extension", Json::Array(vec![extension.into()]))
+        .with("service", Json::Array(vec![service.into()]));
+    security.into()
 }
 
 /// The parameters of a type that searches can ask now.

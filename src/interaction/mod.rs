@@ -48,6 +48,8 @@ pub struct Context {
     pub parameters: Parameters,
     /// The configured address of this server; absolute references that start with it are local ones.
     pub own_base: Option<String>,
+    /// Whether whoever asks must say who it is, and so how is told.
+    pub has_accounts: bool,
 }
 
 impl Context {

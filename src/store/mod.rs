@@ -27,8 +27,8 @@ pub mod sqlstate;
 pub mod statement;
 
 pub use account::{
-    AccountChange, AccountRow, AccountState, AccountTables, KeyRow, KeyState, NewAccount, NewSession, SessionRow,
-    SessionState, SigningKeyRow,
+    AccountChange, AccountRow, AccountState, AccountTables, ClientChange, ClientContext, ClientRow, CodeRow, KeyRow,
+    KeyState, NewAccount, NewCode, NewSession, SessionRow, SessionState, SigningKeyRow,
 };
 pub use audit::{
     AuditKey, AuditMonth, AuditQuery, MadeSeal, NamedRecord, StoredRecord, Trail, WriterHead, WriterRow, month_of,

@@ -41,6 +41,9 @@ const ON_COORDINATOR: &[&str] = &[
     "audit_writer",
     "audit_seal",
     "audit_month",
+    "client",
+    "authorization_code",
+    "client_assertion",
     "refinery_schema_history",
     "citus_schema_history",
 ];

@@ -28,6 +28,7 @@ mod search;
 mod search_plans;
 mod search_property;
 mod slow;
+mod smart;
 mod sqlstate;
 mod support;
 mod synthea;

@@ -1,10 +1,12 @@
 //! What each address about accounts answers.
 
 use super::Endpoint;
-use super::asked::{Asked, ChangePassword, ChangeUser, LogIn, MakeKey, MakeUser, Refresh, Register};
+use super::asked::{Asked, ChangePassword, ChangeUser, Launch, LogIn, MakeKey, MakeUser, Refresh, Register};
+use super::client;
+use crate::account::oauth::LAUNCH_SECONDS;
 use crate::account::{AccountRow, Accounts, Caller, KeyRow, NewKey, NewUser, SessionRow, Tokens, UserChange};
 use crate::error::{Error, Result};
-use crate::interaction::request::form_urlencoded;
+use crate::interaction::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
@@ -14,19 +16,20 @@ pub struct Answered {
     pub body: Option<Value>,
 }
 
-fn ok(body: Value) -> Answered {
+pub(super) fn ok(body: Value) -> Answered {
     Answered { status: 200, body: Some(body) }
 }
 
-fn created(body: Value) -> Answered {
+pub(super) fn created(body: Value) -> Answered {
     Answered { status: 201, body: Some(body) }
 }
 
-const NOTHING: Answered = Answered { status: 204, body: None };
+pub(super) const NOTHING: Answered = Answered { status: 204, body: None };
 
-pub async fn answer(accounts: &Accounts, asked: Asked) -> Result<Answered> {
+pub async fn answer(context: &Context, accounts: &Accounts, asked: Asked) -> Result<Answered> {
     match &asked.caller {
         None => open(accounts, &asked).await,
+        Some(caller) if asked.endpoint == Endpoint::Launch => launch(context, accounts, caller, &asked).await,
         Some(caller) => known(accounts, caller, &asked).await,
     }
 }
@@ -90,20 +93,25 @@ async fn known(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<An
             let change = UserChange { role, disabled, patient, practitioner, password };
             Ok(ok(account(&accounts.change_user(caller, &asked.id, change).await?)))
         }
-        Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register => open(accounts, asked).await,
+        Endpoint::Clients
+        | Endpoint::MakeClient
+        | Endpoint::Client
+        | Endpoint::ChangeClient
+        | Endpoint::RemoveClient => client::answer(accounts, caller, asked).await,
+        Endpoint::Launch | Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register => open(accounts, asked).await,
     }
 }
 
-/// A page of accounts; `after` of the next one is the last name of this one.
+/// What an app is to be opened with.
+async fn launch(context: &Context, accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<Answered> {
+    let Launch { client_id, patient } = asked.json()?;
+    let launch = accounts.launch(&context.store, caller, &client_id, &patient).await?;
+    Ok(created(json!({ "launch": launch, "expires_in": LAUNCH_SECONDS })))
+}
+
+/// A page of accounts.
 async fn users(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<Answered> {
-    let mut after = String::new();
-    for (name, value) in form_urlencoded(&asked.query)? {
-        match name.as_str() {
-            "after" => after = value,
-            _ => return Err(Error::invalid("Only `after` is read here.").at(name)),
-        }
-    }
-    let rows: Vec<Value> = accounts.users(caller, &after).await?.iter().map(account).collect();
+    let rows: Vec<Value> = accounts.users(caller, &asked.after()?).await?.iter().map(account).collect();
     Ok(ok(json!({ "users": rows })))
 }
 
@@ -149,6 +157,8 @@ fn session(row: &SessionRow, caller: &Caller) -> Value {
     json!({
         "id": row.id,
         "client": row.client,
+        "client_id": row.client_id,
+        "scopes": row.scopes,
         "created": instant(row.created),
         "expires": instant(row.expires),
         "last_used": instant(row.last_used),
@@ -167,6 +177,6 @@ fn key(row: &KeyRow) -> Value {
     })
 }
 
-fn instant(time: DateTime<Utc>) -> String {
+pub(super) fn instant(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

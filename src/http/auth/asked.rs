@@ -95,6 +95,35 @@ pub struct ChangeUser {
     pub password: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MakeClient {
+    pub name: String,
+    pub kind: String,
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    pub scopes: String,
+    pub jwks: Option<Value>,
+    pub account: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeClient {
+    pub name: Option<String>,
+    pub redirect_uris: Option<Vec<String>>,
+    pub scopes: Option<String>,
+    pub jwks: Option<Value>,
+    pub disabled: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Launch {
+    pub client_id: String,
+    pub patient: String,
+}
+
 /// Tells a member that is null, which takes a link away, from one that is not there.
 fn given<'de, D: Deserializer<'de>>(reader: D) -> std::result::Result<Option<Option<String>>, D::Error> {
     Option::deserialize(reader).map(Some)
@@ -123,6 +152,18 @@ impl Asked {
             members.insert(name, Value::String(value));
         }
         serde_json::from_value(Value::Object(members)).map_err(|fault| unreadable(&fault))
+    }
+
+    /// Where a page begins: `after` is the last one of the page before.
+    pub fn after(&self) -> Result<String> {
+        let mut after = String::new();
+        for (name, value) in form_urlencoded(&self.query)? {
+            match name.as_str() {
+                "after" => after = value,
+                _ => return Err(Error::invalid("Only `after` is read here.").at(name)),
+            }
+        }
+        Ok(after)
     }
 
     fn content_name(&self) -> String {

@@ -2,13 +2,13 @@
 
 mod answer;
 mod asked;
+mod client;
 
 use super::respond::{Form, refusal};
 use super::told::Told;
 use super::{State, base, body, trail};
 use crate::account::Accounts;
 use crate::audit::record::What;
-use crate::auth;
 use crate::error::{Error, Kind, Result};
 use crate::http::fhir::header;
 use crate::telemetry::log_failure;
@@ -39,6 +39,12 @@ enum Endpoint {
     Users,
     MakeUser,
     ChangeUser,
+    Clients,
+    MakeClient,
+    Client,
+    ChangeClient,
+    RemoveClient,
+    Launch,
 }
 
 /// Method, address under `/auth/`, what it is, and its name in the log. `{}` is an id.
@@ -57,6 +63,12 @@ const ENDPOINTS: &[(&str, &str, Endpoint, &str)] = &[
     ("GET", "users", Endpoint::Users, "users"),
     ("POST", "users", Endpoint::MakeUser, "make-user"),
     ("PATCH", "users/{}", Endpoint::ChangeUser, "change-user"),
+    ("GET", "clients", Endpoint::Clients, "clients"),
+    ("POST", "clients", Endpoint::MakeClient, "make-client"),
+    ("GET", "clients/{}", Endpoint::Client, "client"),
+    ("PATCH", "clients/{}", Endpoint::ChangeClient, "change-client"),
+    ("DELETE", "clients/{}", Endpoint::RemoveClient, "remove-client"),
+    ("POST", "launches", Endpoint::Launch, "launch"),
 ];
 
 impl Endpoint {
@@ -105,20 +117,32 @@ async fn recorded(
 ) -> Result<Answered> {
     let status = answered.as_ref().map_or_else(|error| error.kind.status(), |answered| answered.status);
     let came_in = answered.as_ref().ok().and_then(|answered| answered.body.as_ref()?.get("access_token")?.as_str());
-    if let (Some(token), Some(accounts)) = (came_in, &state.accounts) {
-        // Who it is that came in, the token tells.
-        let caller = accounts.authenticate(&state.context.store, Some(&format!("Bearer {token}"))).await?;
-        told.agent = caller.agent;
-    }
-    let agent = std::mem::take(&mut told.agent);
-    let grant = auth::of_nobody().asked_by(trail::origin(request, told, agent));
-    match (trail::note(state, request, told, Some(grant), status, What::default()).await, answered) {
+    match (note_access(state, request, told, status, came_in).await, answered) {
         (Err(error), Ok(_)) => Err(error),
         (_, answered) => answered,
     }
 }
 
-fn refused(request: &HttpRequest, told: &Told, error: &Error) -> HttpResponse {
+/// Records what was asked about accounts. `came_in`: the access token that was answered with, which tells who it is.
+pub(super) async fn note_access(
+    state: &State,
+    request: &HttpRequest,
+    told: &mut Told,
+    status: u16,
+    came_in: Option<&str>,
+) -> Result<()> {
+    if !state.context.store.has_trail() {
+        return Ok(());
+    }
+    if let (Some(token), Some(accounts)) = (came_in, &state.accounts) {
+        told.agent = accounts.authenticate(&state.context.store, Some(&format!("Bearer {token}"))).await?.agent;
+    }
+    let agent = std::mem::take(&mut told.agent);
+    let grant = crate::auth::of_nobody().asked_by(trail::origin(request, told, agent));
+    trail::note(state, request, told, Some(grant), status, What::default()).await
+}
+
+pub(super) fn refused(request: &HttpRequest, told: &Told, error: &Error) -> HttpResponse {
     if error.kind.status() >= 500 {
         log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
     }
@@ -170,16 +194,17 @@ async fn answer_one(
             told.agent = accounts.agent_named(&username).await?;
         }
     }
+    let context = Arc::clone(&state.context);
     // A task of its own, as for FHIR: whoever goes away after a wrong password has failed all the same.
     let task = actix_web::rt::spawn(async move {
-        let answered = answer(&accounts, asked).await;
+        let answered = answer(&context, &accounts, asked).await;
         drop((body, in_flight));
         answered
     });
     task.await.map_err(|_| Error::internal("the request's task ended before its answer"))?
 }
 
-fn accounts(state: &State) -> Result<Arc<Accounts>> {
+pub(super) fn accounts(state: &State) -> Result<Arc<Accounts>> {
     let none = || Error::not_found("This server knows no accounts: it was started with BRASA_AUTH=off.");
     state.accounts.as_ref().map(Arc::clone).ok_or_else(none)
 }

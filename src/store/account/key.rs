@@ -15,6 +15,7 @@ statements! {
     ADD_FIRST_SIGNING_KEY = "add_first_signing_key";
     ROTATE_SIGNING_KEY = "rotate_signing_key";
     SIGNING_KEYS = "signing_keys";
+    SET_ID_KEY = "set_id_key";
 }
 
 /// A key as its owner sees it.
@@ -44,6 +45,8 @@ pub struct KeyState {
 pub struct SigningKeyRow {
     pub id: String,
     pub pkcs8: Vec<u8>,
+    /// Its companion for id tokens, as PKCS #8.
+    pub id_key: Option<Vec<u8>>,
     pub created: DateTime<Utc>,
     pub retired: Option<DateTime<Utc>>,
     pub verifies: bool,
@@ -92,12 +95,18 @@ impl AccountTables {
         self.ask(ROTATE_SIGNING_KEY, &[&id, &pkcs8]).await.map(drop)
     }
 
+    /// Does nothing when it has one.
+    pub async fn set_id_key(&self, id: &str, id_key: &[u8]) -> Result<()> {
+        self.ask(SET_ID_KEY, &[&id, &id_key]).await.map(drop)
+    }
+
     /// The newest first: all of them, or those that sign or still verify. `overlap_seconds`: for how long they do.
     pub async fn signing_keys(&self, all: bool, overlap_seconds: i64) -> Result<Vec<SigningKeyRow>> {
         let rows = self.ask(SIGNING_KEYS, &[&all, &overlap_seconds]).await?;
         let signing_key = |row: &Row| SigningKeyRow {
             id: row.get("id"),
             pkcs8: row.get("pkcs8"),
+            id_key: row.get("id_key"),
             created: row.get("created"),
             retired: row.get("retired"),
             verifies: row.get("verifies"),

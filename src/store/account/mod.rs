@@ -1,10 +1,12 @@
-//! The tables of accounts: who they are, and how often a password for them was wrong. Sessions and keys are beside this file.
+//! The tables of accounts: who they are, and how often a password for them was wrong. Sessions, keys and clients are beside this file.
 
+mod client;
 mod key;
 mod session;
 
+pub use client::{ClientChange, ClientRow, CodeRow, NewCode};
 pub use key::{KeyRow, KeyState, SigningKeyRow};
-pub use session::{NewSession, SessionRow, SessionState};
+pub use session::{ClientContext, NewSession, SessionRow, SessionState};
 
 use super::Store;
 use super::node::{Node, Parameters};
@@ -41,6 +43,8 @@ statements! {
     FORGET_FAILURES = "forget_failures";
     TIDY_FAILURES = "tidy_failures";
     TIDY_SESSIONS = "tidy_sessions";
+    TIDY_CODES = "tidy_codes";
+    TIDY_ASSERTIONS = "tidy_assertions";
 }
 
 /// The accounts of this database. Only the server itself has them: what a caller may do with them is decided before.
@@ -187,8 +191,10 @@ impl AccountTables {
 
     /// Removes what is too old to matter.
     pub async fn tidy(&self) -> Result<()> {
-        self.ask(TIDY_FAILURES, &[]).await?;
-        self.ask(TIDY_SESSIONS, &[]).await.map(drop)
+        for statement in [TIDY_FAILURES, TIDY_SESSIONS, TIDY_CODES, TIDY_ASSERTIONS] {
+            self.ask(statement, &[]).await?;
+        }
+        Ok(())
     }
 }
 

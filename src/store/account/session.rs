@@ -4,6 +4,7 @@ use super::{AccountState, AccountTables, statements};
 use crate::error::Result;
 use crate::store::statement::Statement;
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
 
 statements! {
     START = "start_session";
@@ -33,7 +34,10 @@ pub struct SessionState {
     pub account: AccountState,
     /// It has not ended, and the account is not disabled.
     pub valid: bool,
+    pub created: DateTime<Utc>,
     pub expires: DateTime<Utc>,
+    /// `None`: it is a person's own.
+    pub client: Option<ClientContext>,
     pub secret: Vec<u8>,
     /// Hashes of the refresh token in use and of the one before.
     pub refresh: Vec<u8>,
@@ -42,11 +46,24 @@ pub struct SessionState {
     pub grace: bool,
 }
 
+/// Which client has a session, and for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientContext {
+    pub id: String,
+    pub scopes: String,
+    /// Of the launch context.
+    pub patient: Option<String>,
+}
+
 /// A session as its owner sees it.
 #[derive(Debug, Clone)]
 pub struct SessionRow {
     pub id: String,
+    /// The name that a registered client has, or what the program said of itself.
     pub client: String,
+    /// Of a registered client.
+    pub client_id: Option<String>,
+    pub scopes: Option<String>,
     pub created: DateTime<Utc>,
     pub expires: DateTime<Utc>,
     pub last_used: DateTime<Utc>,
@@ -66,7 +83,9 @@ impl AccountTables {
         Ok(row.map(|row| SessionState {
             account: super::state(&row),
             valid: row.get("valid"),
+            created: row.get("created"),
             expires: row.get("expires"),
+            client: client(&row),
             secret: row.get("secret"),
             refresh: row.get("refresh"),
             previous: row.get("previous"),
@@ -87,13 +106,22 @@ impl AccountTables {
     /// The sessions that go on, the newest first.
     pub async fn sessions(&self, account: &str, count: i64) -> Result<Vec<SessionRow>> {
         let rows = self.ask(LIST, &[&account, &count]).await?;
-        let session = |row: &tokio_postgres::Row| SessionRow {
+        let session = |row: &Row| SessionRow {
             id: row.get("id"),
             client: row.get("client"),
+            client_id: row.get("client_id"),
+            scopes: row.get("scopes"),
             created: row.get("created"),
             expires: row.get("expires"),
             last_used: row.get("last_used"),
         };
         Ok(rows.iter().map(session).collect())
     }
+}
+
+fn client(row: &Row) -> Option<ClientContext> {
+    let id: Option<String> = row.get("client_id");
+    // Without scopes it may do nothing; the table does not let that happen.
+    let scopes = |scopes: Option<String>| scopes.unwrap_or_default();
+    id.map(|id| ClientContext { id, scopes: scopes(row.get("scopes")), patient: row.get("context") })
 }

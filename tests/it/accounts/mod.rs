@@ -1,11 +1,11 @@
 //! Accounts: logging in and staying so, tokens, keys, and who may administer, on a real server.
 
 mod administration;
-mod keys;
+pub mod keys;
 mod log_in;
 mod program;
 mod sessions;
-mod tokens;
+pub mod tokens;
 
 use crate::support::{Answer, Server, User};
 use serde_json::{Value, json};

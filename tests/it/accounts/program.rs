@@ -81,9 +81,25 @@ async fn no_name_password_token_or_key_reaches_the_log() {
     client.send("POST", &login, &json, body("a wrong password")).await.expect(401);
     client.send("POST", &login, &json, body("a wrong password")).await.expect(429);
     client.send("POST", &login, &json, "{\"password\": \"half of").await.expect(400);
+    let app =
+        json!({"name": "x", "kind": "confidential", "redirect_uris": ["https://app.example.org/"], "scopes": "openid"});
+    let app = user.send("POST", &format!("{root}/auth/clients"), app).await.expect(201).json();
+    let (id, app_secret) = (text(&app["client_id"]), text(&app["client_secret"]));
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let exchange = format!(
+        "grant_type=authorization_code&client_id={id}&client_secret={app_secret}&code=a-code&redirect_uri=x&code_verifier=a-verifier"
+    );
+    client.send("POST", &format!("{root}/auth/token"), &form, exchange).await.expect(400);
+    let question =
+        format!("response_type=code&client_id={id}&redirect_uri=https%3A%2F%2Fapp.example.org%2F&state=a-state");
+    client.get(&format!("{root}/auth/authorize?{question}")).await.expect(303);
+    let inspected = format!("client_id={id}&client_secret={app_secret}&token={access}");
+    client.send("POST", &format!("{root}/auth/introspect"), &form, inspected).await.expect(200);
     let said = said + &stop(child, reader).await;
     assert!(said.contains("\"interaction\":\"log-in\""), "{said}");
-    for secret in ["rosario", PASSWORD, &access, &refresh, &key, "a wrong password", "half of", "no.such.token"] {
+    let of_apps = [app_secret.as_str(), "a-code", "a-verifier", "a-state"];
+    let of_people = ["rosario", PASSWORD, &access, &refresh, &key, "a wrong password", "half of", "no.such.token"];
+    for secret in of_people.into_iter().chain(of_apps) {
         assert!(!said.contains(secret), "{secret} is in the log: {said}");
     }
 }

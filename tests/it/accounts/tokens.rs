@@ -9,17 +9,21 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 /// Makes tokens with the server's own key, as nobody else could.
-struct Forge {
+pub struct Forge {
     key: Key,
     claims: Value,
 }
 
 impl Forge {
     async fn of(server: &Server) -> Forge {
+        Forge::of_token(server, &token(server, "root").await).await
+    }
+
+    /// Makes others of this one.
+    pub async fn of_token(server: &Server, token: &str) -> Forge {
         let behind = server.database.connect().await;
         let row = behind.query_one("SELECT id, pkcs8 FROM signing_key", &[]).await.unwrap();
         let key = Key::from_pkcs8(row.get("id"), row.get("pkcs8")).unwrap();
-        let token = token(server, "root").await;
         let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
         Forge { key, claims: serde_json::from_slice(&claims).unwrap() }
     }
@@ -37,7 +41,7 @@ impl Forge {
         encode(&header, &self.claims, key).unwrap()
     }
 
-    fn with_claims(&self, change: impl Fn(&mut Value)) -> String {
+    pub fn with_claims(&self, change: impl Fn(&mut Value)) -> String {
         let mut claims = self.claims.clone();
         change(&mut claims);
         encode(&self.header(), &claims, self.key.signing()).unwrap()
@@ -59,15 +63,12 @@ async fn a_token_is_for_the_configured_address() {
 }
 
 #[tokio::test]
-async fn a_token_with_scopes_is_a_programs_and_does_not_speak_for_its_owner() {
+async fn a_token_with_scopes_or_another_client_is_none_of_a_persons_own_session() {
     let server = server().await;
     let forge = Forge::of(&server).await;
-    let token = forge.with_claims(|claims| claims["scope"] = json!("user/*.rs"));
-    let program = server.as_user(&token);
-    assert_eq!(program.get(&at(&server, "me")).await.expect(200).json()["scopes"], "user/*.rs");
-    for path in ["users", "sessions", "keys"] {
-        program.get(&at(&server, path)).await.expect(403);
-    }
+    assert_eq!(status(&server, &forge.with_claims(|_| ())).await, 200);
+    assert_eq!(status(&server, &forge.with_claims(|claims| claims["scope"] = json!("user/*.rs"))).await, 401);
+    assert_eq!(status(&server, &forge.with_claims(|claims| claims["client_id"] = json!("other"))).await, 401);
 }
 
 #[tokio::test]
@@ -147,7 +148,8 @@ async fn a_new_key_signs_on_every_server_and_the_old_one_still_verifies() {
     let old = token(&one, "root").await;
     let jwks = async |server: &Server| server.get(&format!("{}/.well-known/jwks.json", server.root)).await.expect(200);
     let published = jwks(&one).await.json();
-    assert_eq!(published["keys"].as_array().unwrap().len(), 1);
+    // Each has a companion for id tokens.
+    assert_eq!(published["keys"].as_array().unwrap().len(), 2);
     assert_eq!(published["keys"][0]["kid"], kid(&old), "two servers, one key");
     let (engine, _) = super::keys::accounts(&one).await;
     let made = brasa::account::rotate_keys(&engine.context.store).await.unwrap();
@@ -160,7 +162,7 @@ async fn a_new_key_signs_on_every_server_and_the_old_one_still_verifies() {
         assert_eq!(status(server, &new).await, 200);
         assert_eq!(status(server, &old).await, 200);
         let published = jwks(server).await;
-        assert_eq!(published.json()["keys"].as_array().unwrap().len(), 2);
+        assert_eq!(published.json()["keys"].as_array().unwrap().len(), 4);
         assert!(published.json()["keys"].as_array().unwrap().iter().all(|key| key.get("d").is_none()));
     }
     assert_eq!(kid(&token(&one, "root").await), made.as_str());

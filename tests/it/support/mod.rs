@@ -125,6 +125,8 @@ impl Server {
         tokio::spawn(application.run());
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(120))
+            // Where an answer leads to is for the test to judge.
+            .redirect(reqwest::redirect::Policy::none())
             // The server closes connections that idle for five seconds; one that is used at that moment would fail.
             .pool_idle_timeout(Duration::from_secs(1))
             .build()
