@@ -24,6 +24,10 @@ const REFRESH_EVERY: Duration = Duration::from_secs(30);
 const REVIVE_EVERY: Duration = Duration::from_secs(1);
 /// How often a server looks for keys that another one made: src/account/signing.rs counts on a minute.
 const LOOK_FOR_KEYS_EVERY: Duration = Duration::from_secs(60);
+/// So many letters are sent at once: one that the mail server keeps waiting does not hold up all others.
+const LETTERS_AT_ONCE: usize = 4;
+/// How long it waits after the database failed.
+const LETTERS_REST: Duration = Duration::from_secs(5);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -167,7 +171,10 @@ impl Application {
             tokio::spawn(keep_routes(Arc::clone(context))),
             tokio::spawn(background::keep_index(Arc::clone(context))),
         ];
-        care.extend(self.accounts.map(|accounts| tokio::spawn(keep_accounts(accounts))));
+        if let Some(accounts) = self.accounts {
+            care.extend((0..LETTERS_AT_ONCE).map(|_| tokio::spawn(write_letters(Arc::clone(&accounts)))));
+            care.push(tokio::spawn(keep_accounts(accounts)));
+        }
         let served = tokio::select! {
             served = self.server => served,
             () = keep_database(&self.engine.database) => Ok(()),
@@ -193,6 +200,16 @@ async fn keep_accounts(accounts: Arc<Accounts>) {
         tokio::time::sleep(LOOK_FOR_KEYS_EVERY).await;
         if let Err(error) = accounts.step().await {
             tracing::warn!(cause = error.cause.as_deref(), "could not read the keys that sign tokens");
+        }
+    }
+}
+
+/// Writes the letters that accounts asked for. Never ends.
+async fn write_letters(accounts: Arc<Accounts>) {
+    loop {
+        if let Err(error) = accounts.post_step().await {
+            tracing::warn!(cause = error.cause.as_deref(), "a letter could not be written");
+            tokio::time::sleep(LETTERS_REST).await;
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `docs/CONFIGURATION.md` all follow it. A bad value or an unknown `BRASA_*` variable stops the start.
 
 mod accounts;
+mod mail;
 mod table;
 mod words;
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use accounts::FirstAdmin;
+pub use mail::{Mail, MailWay, Smtp, SmtpEncryption};
 pub use table::{Accepts, Preset, Setting, table};
 pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Secret, Switch};
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub refresh_life: Duration,
     /// Made at the start when no admin's account is there yet.
     pub first_admin: Option<FirstAdmin>,
+    /// `None`: no mail is sent.
+    pub mail: Option<Mail>,
     /// How long a client may send nothing in the middle of a body.
     pub body_idle: Duration,
     /// How long requests under way may go on after the signal to stop.
@@ -192,6 +196,7 @@ impl Settings {
                 ),
             );
         }
+        self.validate_mail()?;
         self.validate_accounts()
     }
 }
@@ -213,6 +218,7 @@ impl Reader<'_> {
             token_life: Duration::from_secs(self.number("BRASA_TOKEN_SECONDS")?),
             refresh_life: Duration::from_secs(self.number("BRASA_REFRESH_SECONDS")?),
             first_admin: self.first_admin()?,
+            mail: self.mail()?,
             body_idle: Duration::from_secs(self.number("BRASA_BODY_IDLE_SECONDS")?),
             shutdown: Duration::from_secs(self.number("BRASA_SHUTDOWN_SECONDS")?),
             http_workers: self.optional_number("BRASA_HTTP_WORKERS")?.unwrap_or(machine.cores),
@@ -287,7 +293,7 @@ fn no_default(name: &str) -> SettingError {
 fn not_accepted(setting: &Setting, value: &str) -> SettingError {
     let name = setting.name;
     // Whatever holds an @ may hold a password before it.
-    let shown = if ["BRASA_DATABASE_URL", accounts::PASSWORD].contains(&name) || value.contains('@') {
+    let shown = if ["BRASA_DATABASE_URL", accounts::PASSWORD, mail::SMTP_URL].contains(&name) || value.contains('@') {
         format!("{name} (its value is not shown, for it may hold a password)")
     } else {
         format!("{name}={value}")

@@ -43,6 +43,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// FHIR has it, this server does not (yet).
     NotSupported,
+    /// The operator did not set what this needs; the message names the setting.
+    NotConfigured,
     /// Too many attempts that failed: try again after so many seconds.
     TooManyRequests { retry_after_seconds: u32 },
     /// Try again after so many seconds.
@@ -72,6 +74,7 @@ impl Kind {
             Kind::Unprocessable => 422,
             Kind::TooManyRequests { .. } => 429,
             Kind::Internal => 500,
+            Kind::NotConfigured => 501,
             Kind::Busy { .. } | Kind::UnknownOutcome => 503,
         }
     }
@@ -86,9 +89,11 @@ impl Kind {
             Kind::NotFound => "not-found",
             Kind::Gone => "deleted",
             Kind::Conflict | Kind::PreconditionFailed => "conflict",
-            Kind::UnsupportedMediaType | Kind::NotAcceptable | Kind::MethodNotAllowed | Kind::NotSupported => {
-                "not-supported"
-            }
+            Kind::UnsupportedMediaType
+            | Kind::NotAcceptable
+            | Kind::MethodNotAllowed
+            | Kind::NotSupported
+            | Kind::NotConfigured => "not-supported",
             Kind::Unprocessable => "processing",
             Kind::TooLarge => "too-long",
             Kind::TooCostly => "too-costly",

@@ -44,7 +44,10 @@ impl Told {
             response.headers_mut().insert(X_REQUEST_ID, id);
         }
         for (name, value) in SAFE {
-            response.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
+            // A page has a policy of its own.
+            if !response.headers().contains_key(name) {
+                response.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
+            }
         }
         if self.is_private {
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -26,8 +26,8 @@ pub mod sqlstate;
 pub mod statement;
 
 pub use account::{
-    AccountChange, AccountRow, AccountState, AccountTables, KeyRow, KeyState, NewAccount, NewSession, SessionRow,
-    SessionState, SigningKeyRow,
+    AccountChange, AccountRow, AccountState, AccountTables, KeyRow, KeyState, NewAccount, NewSession, ResetOwner,
+    SessionRow, SessionState, SigningKeyRow,
 };
 pub use commit::{Locked, NewVersion, Previous, Scope, Transaction, Write, WriteFailure};
 pub use criterion::CriterionLock;

@@ -38,6 +38,7 @@ const ON_COORDINATOR: &[&str] = &[
     "api_key",
     "signing_key",
     "log_in_failure",
+    "password_reset",
     "refinery_schema_history",
     "citus_schema_history",
 ];

@@ -2,18 +2,21 @@
 
 mod answer;
 mod asked;
+mod page;
 
 use super::respond::{Form, refusal};
 use super::told::Told;
-use super::{State, base, body};
-use crate::account::Accounts;
+use super::{State, base, body, client};
+use crate::account::{Accounts, Language};
 use crate::error::{Error, Kind, Result};
 use crate::http::fhir::header;
 use crate::telemetry::log_failure;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
+use actix_web::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, USER_AGENT,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
-use answer::{Answered, answer};
+use answer::{Answered, Body, answer};
 use asked::Asked;
 use std::sync::Arc;
 
@@ -29,6 +32,12 @@ enum Endpoint {
     Me,
     Register,
     ChangePassword,
+    /// The page on which a link is asked for.
+    AskForLink,
+    Forgot,
+    /// The page to which a link leads.
+    ChoosePassword,
+    Reset,
     Sessions,
     EndSession,
     Keys,
@@ -47,6 +56,10 @@ const ENDPOINTS: &[(&str, &str, Endpoint, &str)] = &[
     ("GET", "me", Endpoint::Me, "me"),
     ("POST", "register", Endpoint::Register, "register"),
     ("POST", "password/change", Endpoint::ChangePassword, "change-password"),
+    ("GET", "password/forgot", Endpoint::AskForLink, "ask-for-link"),
+    ("POST", "password/forgot", Endpoint::Forgot, "forgot-password"),
+    ("GET", "password/reset", Endpoint::ChoosePassword, "choose-password"),
+    ("POST", "password/reset", Endpoint::Reset, "reset-password"),
     ("GET", "sessions", Endpoint::Sessions, "sessions"),
     ("DELETE", "sessions/{}", Endpoint::EndSession, "end-session"),
     ("GET", "keys", Endpoint::Keys, "keys"),
@@ -60,7 +73,16 @@ const ENDPOINTS: &[(&str, &str, Endpoint, &str)] = &[
 impl Endpoint {
     /// What works for whoever has not logged in yet.
     fn is_open(self) -> bool {
-        matches!(self, Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register)
+        matches!(
+            self,
+            Endpoint::LogIn
+                | Endpoint::Refresh
+                | Endpoint::Register
+                | Endpoint::AskForLink
+                | Endpoint::Forgot
+                | Endpoint::ChoosePassword
+                | Endpoint::Reset
+        )
     }
 }
 
@@ -84,8 +106,12 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
             let status = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let mut builder = HttpResponse::build(status);
             match answered.body {
-                Some(body) => builder.json(body),
-                None => builder.finish(),
+                Body::Nothing => builder.finish(),
+                Body::Json(body) => builder.json(body),
+                Body::Page(page) => builder
+                    .insert_header((CONTENT_SECURITY_POLICY, page::content_security_policy()))
+                    .content_type("text/html; charset=utf-8")
+                    .body(page),
             }
         }
         Err(error) => refused(&request, &told, &error),
@@ -121,19 +147,33 @@ async fn answer_one(
     let row = row.ok_or_else(|| Error::new(Kind::MethodNotAllowed, "This method means nothing here."))?;
     let (endpoint, name) = (row.2, row.3);
     told.interaction = Some(name);
+    if endpoint == Endpoint::Forgot {
+        let address = client::address(request);
+        state.links.take(address).map_err(|retry_after_seconds| {
+            let message =
+                format!("Too many links were asked for from this address. Try again in {retry_after_seconds} s.");
+            Error::new(Kind::TooManyRequests { retry_after_seconds }, message)
+        })?;
+    }
     let caller = match endpoint.is_open() {
         true => None,
         false => Some(accounts.authenticate(&state.context.store, header(request, AUTHORIZATION)?.as_deref()).await?),
     };
     let body = body::read(state, request, payload, BODY_BYTES_MAX).await?;
+    // What cannot be read of these two asks for nothing.
+    let told = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(request, CONTENT_TYPE)?;
+    let is_form = content_type.as_deref().is_some_and(|name| name.starts_with("application/x-www-form-urlencoded"));
     let asked = Asked {
         endpoint,
         caller,
         id: id.to_owned(),
         query: request.query_string().to_owned(),
-        content_type: header(request, CONTENT_TYPE)?,
+        content_type,
         // Not `header`: whatever a client says of itself is no reason to refuse it.
-        client: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned(),
+        client: told(USER_AGENT).unwrap_or_default().to_owned(),
+        language: Language::accepted(told(ACCEPT_LANGUAGE)),
+        wants_page: is_form && told(ACCEPT).is_some_and(|accepted| accepted.contains("text/html")),
         body: body.bytes.clone(),
     };
     // A task of its own, as for FHIR: whoever goes away after a wrong password has failed all the same.

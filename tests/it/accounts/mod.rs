@@ -2,7 +2,9 @@
 
 mod administration;
 mod keys;
+mod letters;
 mod log_in;
+mod passwords;
 mod program;
 mod sessions;
 mod tokens;
