@@ -1,8 +1,10 @@
 //! The composition root: settings become a database, a store, interactions and an HTTP server.
 
+mod demo;
+
 use crate::account::Accounts;
 use crate::background;
-use crate::config::{Auth, Settings};
+use crate::config::{Auth, Mode, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
 use crate::interaction::mint::Minter;
@@ -12,7 +14,7 @@ use crate::search::registry::Registry;
 use crate::store::embedded::Role;
 use crate::store::{Database, Store};
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::{Compress, Condition, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +32,10 @@ const LETTERS_AT_ONCE: usize = 4;
 const LETTERS_REST: Duration = Duration::from_secs(5);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a demonstration says of itself, before anything else.
+const DEMO_BANNER: &str = "DEMONSTRATION (BRASA_MODE=demo): anybody can log in with the passwords that the documentation \
+    names. Store nothing about real people.";
 
 /// The database and what works on it, without HTTP: enough for the command line.
 pub struct Engine {
@@ -116,6 +122,10 @@ impl Stopper {
 impl Application {
     /// Opens the database and starts to listen. Port 0 takes a free one.
     pub async fn build(settings: &Settings, progress: impl Fn(&str) + Send + Sync) -> Result<Application> {
+        if settings.mode == Mode::Demo {
+            tracing::warn!("{DEMO_BANNER}");
+            progress(DEMO_BANNER);
+        }
         let engine = Engine::open(settings, Role::Owner, &progress).await?;
         let accounts = match open_accounts(&engine, settings, &progress).await {
             Ok(accounts) => accounts,
@@ -128,11 +138,13 @@ impl Application {
         let state = State::new(Arc::clone(&engine.context), accounts.clone(), settings, runtime);
         let state = web::Data::new(state);
         let shared = state.clone();
+        let is_demo = settings.mode == Mode::Demo;
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
                 .wrap(Compress::default())
                 .wrap(from_fn(http::no_encoding_is_refused))
+                .wrap(Condition::new(is_demo, DefaultHeaders::new().add(("X-Brasa-Mode", Mode::Demo.word()))))
                 .configure(http::routes)
         });
         let listen = settings.listen;
@@ -190,7 +202,13 @@ impl Application {
 async fn open_accounts(engine: &Engine, settings: &Settings, progress: impl Fn(&str)) -> Result<Option<Arc<Accounts>>> {
     match settings.auth {
         Auth::Off => Ok(None),
-        Auth::On => Ok(Some(Arc::new(Accounts::open(&engine.context.store, settings, progress).await?))),
+        Auth::On => {
+            let accounts = Accounts::open(&engine.context.store, settings, progress).await?;
+            if settings.mode == Mode::Demo {
+                demo::make_records(&engine.context).await?;
+            }
+            Ok(Some(Arc::new(accounts)))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Whatever decides about rights is read from the account, never from a token, and is at most some seconds old.
 
 mod authenticate;
+mod demo;
 mod key;
 mod letter;
 mod live;
@@ -13,6 +14,7 @@ mod signing;
 mod user;
 
 pub use authenticate::Caller;
+pub use demo::{DEMO_PATIENT, DEMO_PRACTITIONER};
 pub use key::{MadeKey, NewKey};
 pub use letter::Language;
 pub use session::Tokens;
@@ -77,6 +79,11 @@ impl Accounts {
             progress(&format!(
                 "No mail is sent, so forgotten passwords are set by administrators: {missing} is not set."
             ));
+        }
+        match settings.mode {
+            Mode::Production => accounts.refuse_demo_accounts().await?,
+            Mode::Demo => accounts.make_demo_accounts().await?,
+            Mode::Development => {}
         }
         accounts.make_first_admin(settings, &progress).await?;
         // The first time, the password of nobody takes twice as long; nobody is to measure that.

@@ -105,7 +105,7 @@ static TABLE: &[Setting] = &[
         "The address under which clients reach the FHIR endpoint; absolute links are built from it."),
     preset("BRASA_MODE", "development",
         Accepts::Choice(Mode::WORDS),
-        "How careful the server is about what it is started with."),
+        "How careful the server is: `production` refuses what is weak; `demo` makes accounts whose passwords everybody knows, and says so in each answer."),
     preset("BRASA_AUTH", "off",
         Accepts::Choice(Auth::WORDS),
         "Whether a caller must say who it is; `off` works in development mode and on a loopback address only."),

@@ -15,7 +15,7 @@ mod told;
 pub use encoding::no_encoding_is_refused;
 
 use crate::account::Accounts;
-use crate::config::{BaseUrl, Settings};
+use crate::config::{BaseUrl, Mode, Settings};
 use crate::interaction::Context;
 use actix_web::web;
 use bucket::Buckets;
@@ -42,6 +42,7 @@ pub struct State {
     /// Where Bundles run: not on a thread that reads sockets.
     runtime: Handle,
     base_url: Option<BaseUrl>,
+    mode: Mode,
     /// The host names that a request may be addressed to when no base address is configured.
     listen_host: String,
     body_bytes_max: usize,
@@ -60,6 +61,7 @@ impl State {
             accounts,
             runtime,
             base_url: settings.base_url.clone(),
+            mode: settings.mode,
             listen_host: settings.listen.ip().to_string(),
             body_bytes_max: settings.body_bytes_max,
             body_idle: settings.body_idle,

@@ -176,6 +176,7 @@ const GRANT_CALLERS: &[(&str, &[&str])] = &[
         "of_server",
         &[
             "src/account/",
+            "src/app/demo.rs",
             "src/background/",
             "src/cli/",
             "src/interaction/mod.rs",

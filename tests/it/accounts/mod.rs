@@ -1,6 +1,7 @@
 //! Accounts: logging in and staying so, tokens, keys, and who may administer, on a real server.
 
 mod administration;
+mod demo;
 mod keys;
 mod letters;
 mod log_in;
