@@ -17,6 +17,8 @@ pub enum Kind {
     Structure,
     /// Nobody known asks: log in.
     Unauthorized,
+    /// The token or key that was shown is worth nothing: log in again.
+    InvalidToken,
     /// Not for this account or client, whatever the resource is.
     Forbidden,
     /// There is no such thing, or it is not yours.
@@ -60,7 +62,7 @@ impl Kind {
     pub fn status(self) -> u16 {
         match self {
             Kind::Invalid | Kind::Structure | Kind::NotSupported | Kind::TooCostly => 400,
-            Kind::Unauthorized => 401,
+            Kind::Unauthorized | Kind::InvalidToken => 401,
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::MethodNotAllowed => 405,
@@ -84,7 +86,7 @@ impl Kind {
         match self {
             Kind::Invalid => "invalid",
             Kind::Structure => "structure",
-            Kind::Unauthorized => "login",
+            Kind::Unauthorized | Kind::InvalidToken => "login",
             Kind::Forbidden => "forbidden",
             Kind::NotFound => "not-found",
             Kind::Gone => "deleted",

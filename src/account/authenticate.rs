@@ -8,7 +8,7 @@ use crate::auth::role::{Duty, Role, duties_in_force};
 use crate::auth::scope::Scopes;
 use crate::auth::token::{self, Claims, Expected, Refusal};
 use crate::auth::{self, Grant};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::fhir::json::Object;
@@ -49,8 +49,9 @@ impl Accounts {
             return Err(Error::unauthorized(message).at("http.authorization"));
         };
         let (scheme, credential) = header.split_once(' ').unwrap_or((header, ""));
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(refused());
+        if !scheme.eq_ignore_ascii_case("bearer") || credential.is_empty() {
+            let message = "Only Authorization: Bearer is read here, with an access token from /auth/login or a key.";
+            return Err(Error::unauthorized(message).at("http.authorization"));
         }
         match credential.starts_with(KEY_PREFIX) {
             true => self.by_key(store, credential).await,
@@ -141,7 +142,7 @@ impl Accounts {
 /// The same for every reason: whoever tries learns nothing.
 pub fn refused() -> Error {
     let message = "This credential is not valid, or no longer. Log in again, or use another key.";
-    Error::unauthorized(message).at("http.authorization")
+    Error::new(Kind::InvalidToken, message).at("http.authorization")
 }
 
 /// Role and link are the account's of now, whatever they were when the token was made.
