@@ -13,7 +13,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::fhir::json::Object;
 use crate::fhir::resource::Resource;
-use crate::store::{AccountState, Store};
+use crate::store::{AccountRow, AccountState, Store};
 use chrono::Utc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -145,10 +145,39 @@ pub fn refused() -> Error {
     Error::new(Kind::InvalidToken, message).at("http.authorization")
 }
 
+/// What an account may, without anybody who logs in: for the operator who asks why.
+#[derive(Debug)]
+pub struct Standing {
+    pub account: AccountRow,
+    pub access: Access,
+    pub grant: Grant,
+}
+
+/// The rights of the account with this user name, now; `scopes`: of a client that acts for it. `None`: there is none.
+pub async fn standing_of(store: &Store, username: &str, scopes: Option<&str>) -> Result<Option<Standing>> {
+    let tables = store.accounts(&auth::of_server())?;
+    let Some(account) = tables.by_username(&super::folded(username)).await? else { return Ok(None) };
+    let state = AccountState {
+        id: account.id.clone(),
+        username: account.username.clone(),
+        role: account.role.clone(),
+        patient: account.patient.clone(),
+        practitioner: account.practitioner.clone(),
+        email: account.email.clone(),
+    };
+    let client = scopes.map(|scopes| Client { scopes: Scopes::parse(scopes), patient: link(&state) });
+    let access = access(&state, duties(store, &state).await?, client);
+    let grant = Grant::of(access.clone());
+    Ok(Some(Standing { account, access, grant }))
+}
+
 /// Role and link are the account's of now, whatever they were when the token was made.
 fn grant(live: &Credential, client: Option<Client>) -> Grant {
-    let role = Role::parse(&live.account.role);
-    Grant::of(Access { role, duties: live.duties.clone(), patient: link(&live.account), reason: None, client })
+    Grant::of(access(&live.account, live.duties.clone(), client))
+}
+
+fn access(account: &AccountState, duties: Option<Vec<Duty>>, client: Option<Client>) -> Access {
+    Access { role: Role::parse(&account.role), duties, patient: link(account), reason: None, client }
 }
 
 /// What a practitioner's account is for, by the PractitionerRoles of the Practitioner that it is linked to. An account

@@ -13,7 +13,7 @@ mod session;
 mod signing;
 mod user;
 
-pub use authenticate::Caller;
+pub use authenticate::{Caller, Standing, standing_of};
 pub use demo::{DEMO_PATIENT, DEMO_PRACTITIONER};
 pub use key::{MadeKey, NewKey};
 pub use letter::Language;

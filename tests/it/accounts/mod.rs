@@ -2,6 +2,7 @@
 
 mod administration;
 mod demo;
+mod explain;
 mod keys;
 mod letters;
 mod log_in;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
-fn command(url: &str, extra: &[(&str, &str)]) -> Command {
+pub fn command(url: &str, extra: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brasa"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     command.env("BRASA_DATABASE_URL", url).env("BRASA_LISTEN", "127.0.0.1:0").env("BRASA_AUTH", "on");
