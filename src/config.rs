@@ -4,6 +4,7 @@
 //! `docs/CONFIGURATION.md` all follow it. A bad value or an unknown `BRASA_*` variable stops the start.
 
 mod accounts;
+mod encryption;
 mod mail;
 mod table;
 mod words;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use accounts::FirstAdmin;
+pub use encryption::Encryption;
 pub use mail::{Mail, MailWay, Smtp, SmtpEncryption};
 pub use table::{Accepts, Preset, Setting, table};
 pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Secret, Switch};

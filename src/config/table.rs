@@ -145,7 +145,7 @@ static TABLE: &[Setting] = &[
         "How many threads answer requests."),
 
     decided("BRASA_DATABASE_URL", "a PostgreSQL of its own in the data folder",
-        Accepts::Text("`postgres://user:password@host:5432/database` or `host=… user=… dbname=…`"),
+        Accepts::Text("`postgres://user:password@host:5432/database` or `host=… user=… dbname=…`; `sslmode` is `disable`, `prefer`, `require` or `verify-full` (with it `sslrootcert=FILE`)"),
         "The PostgreSQL server, or the coordinator of the Citus cluster, that holds the records."),
     decided("BRASA_DATA_DIR", "`/var/lib/brasa` for root, else `$XDG_DATA_HOME/brasa`, else `~/.local/share/brasa`",
         Accepts::Text("a folder, made if it is missing"),

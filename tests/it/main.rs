@@ -10,6 +10,7 @@ mod citus;
 mod conditional;
 mod conditions;
 mod embedded;
+mod encryption;
 mod examples;
 mod faults;
 mod full_text;
