@@ -139,12 +139,14 @@ impl Application {
         let state = web::Data::new(state);
         let shared = state.clone();
         let is_demo = settings.mode == Mode::Demo;
+        let origins = settings.cors_origins.clone();
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
                 .wrap(Compress::default())
                 .wrap(from_fn(http::no_encoding_is_refused))
                 .wrap(Condition::new(is_demo, DefaultHeaders::new().add(("X-Brasa-Mode", Mode::Demo.word()))))
+                .wrap(http::cors(origins.as_ref()))
                 .configure(http::routes)
         });
         let listen = settings.listen;

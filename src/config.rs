@@ -6,6 +6,7 @@
 mod accounts;
 mod encryption;
 mod mail;
+mod network;
 mod table;
 mod words;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 pub use accounts::FirstAdmin;
 pub use encryption::Encryption;
 pub use mail::{Mail, MailWay, Smtp, SmtpEncryption};
+pub use network::{Network, Origin, Origins};
 pub use table::{Accepts, Preset, Setting, table};
 pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Secret, Switch};
 
@@ -39,6 +41,8 @@ pub struct Settings {
     pub first_admin: Option<FirstAdmin>,
     /// `None`: no mail is sent.
     pub mail: Option<Mail>,
+    /// Web pages that may use this server from a browser; `None`: none but its own.
+    pub cors_origins: Option<Origins>,
     /// How long a client may send nothing in the middle of a body.
     pub body_idle: Duration,
     /// How long requests under way may go on after the signal to stop.
@@ -221,6 +225,7 @@ impl Reader<'_> {
             refresh_life: Duration::from_secs(self.number("BRASA_REFRESH_SECONDS")?),
             first_admin: self.first_admin()?,
             mail: self.mail()?,
+            cors_origins: self.optional("BRASA_CORS_ORIGINS", Origins::parse)?,
             body_idle: Duration::from_secs(self.number("BRASA_BODY_IDLE_SECONDS")?),
             shutdown: Duration::from_secs(self.number("BRASA_SHUTDOWN_SECONDS")?),
             http_workers: self.optional_number("BRASA_HTTP_WORKERS")?.unwrap_or(machine.cores),

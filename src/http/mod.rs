@@ -5,6 +5,7 @@ mod base;
 mod body;
 mod bucket;
 mod client;
+mod cors;
 mod encoding;
 mod fhir;
 mod health;
@@ -12,6 +13,7 @@ mod negotiate;
 mod respond;
 mod told;
 
+pub use cors::cors;
 pub use encoding::no_encoding_is_refused;
 
 use crate::account::Accounts;

@@ -9,6 +9,7 @@ mod batch;
 mod citus;
 mod conditional;
 mod conditions;
+mod cors;
 mod embedded;
 mod encryption;
 mod examples;
