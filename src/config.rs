@@ -43,6 +43,14 @@ pub struct Settings {
     pub mail: Option<Mail>,
     /// Web pages that may use this server from a browser; `None`: none but its own.
     pub cors_origins: Option<Origins>,
+    /// Proxies whose word about a client's address is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// Of one account, one key or one address, on average; 0: no bound.
+    pub requests_per_second_max: u32,
+    /// Of these, at once after a pause.
+    pub requests_burst_max: u32,
+    /// From one address.
+    pub registrations_per_hour_max: u32,
     /// How long a client may send nothing in the middle of a body.
     pub body_idle: Duration,
     /// How long requests under way may go on after the signal to stop.
@@ -226,6 +234,15 @@ impl Reader<'_> {
             first_admin: self.first_admin()?,
             mail: self.mail()?,
             cors_origins: self.optional("BRASA_CORS_ORIGINS", Origins::parse)?,
+            trusted_proxies: self
+                .optional("BRASA_TRUSTED_PROXIES", |text| network::list(text, Network::parse))?
+                .unwrap_or_default(),
+            requests_per_second_max: match self.optional_number("BRASA_REQUESTS_PER_SECOND_MAX")? {
+                Some(chosen) => chosen,
+                None => self.text("BRASA_MODE", Mode::parse)?.requests_per_second_max(),
+            },
+            requests_burst_max: self.number("BRASA_REQUESTS_BURST_MAX")?,
+            registrations_per_hour_max: self.number("BRASA_REGISTRATIONS_PER_HOUR_MAX")?,
             body_idle: Duration::from_secs(self.number("BRASA_BODY_IDLE_SECONDS")?),
             shutdown: Duration::from_secs(self.number("BRASA_SHUTDOWN_SECONDS")?),
             http_workers: self.optional_number("BRASA_HTTP_WORKERS")?.unwrap_or(machine.cores),

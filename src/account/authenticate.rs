@@ -27,6 +27,8 @@ pub struct Caller {
     pub account: AccountState,
     /// The session that the access token belongs to; `None`: a key was shown.
     pub session: Option<String>,
+    /// The id of the key that was shown.
+    pub key: Option<String>,
     /// What the client may do of what the account may.
     pub scopes: Option<String>,
     pub grant: Grant,
@@ -59,11 +61,6 @@ impl Accounts {
         }
     }
 
-    /// What whoever shows this header may do.
-    pub async fn grant(&self, store: &Store, header: Option<&str>) -> Result<Grant> {
-        Ok(self.authenticate(store, header).await?.grant)
-    }
-
     async fn by_token(&self, store: &Store, text: &str) -> Result<Caller> {
         let claims = self.claims(text).await?;
         let live = match self.live.find(&claims.sid) {
@@ -78,6 +75,7 @@ impl Accounts {
         Ok(Caller {
             account: live.account.clone(),
             session: Some(claims.sid),
+            key: None,
             scopes: claims.scope,
             grant: grant(&live, client),
         })
@@ -120,6 +118,7 @@ impl Accounts {
         Ok(Caller {
             account: live.account.clone(),
             session: None,
+            key: Some(shown.id),
             scopes: Some(scopes.clone()),
             grant: grant(&live, Some(client)),
         })

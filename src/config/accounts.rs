@@ -19,6 +19,15 @@ pub struct FirstAdmin {
 }
 
 impl Mode {
+    /// How many requests a second one account, key or address may send where nothing else is set; 0: no bound.
+    pub fn requests_per_second_max(self) -> u32 {
+        match self {
+            // One programmer's tools and tests share an address and send what they can.
+            Mode::Development => 0,
+            Mode::Demo | Mode::Production => 50,
+        }
+    }
+
     /// How long a password must be (characters).
     pub fn password_chars_min(self) -> usize {
         match self {

@@ -206,6 +206,15 @@ fn mail_needs_a_sender_goes_one_way_and_its_password_is_never_printed() {
 }
 
 #[test]
+fn how_often_somebody_may_ask_has_a_bound_where_strangers_come() {
+    let bound = |pairs: &[(&str, &str)]| with(pairs).expect("well formed").requests_per_second_max;
+    assert_eq!(bound(&[]), 0);
+    let demo = [("BRASA_AUTH", "on"), ("BRASA_MODE", "demo")];
+    assert_eq!(bound(&demo), 50);
+    assert_eq!(bound(&[demo[0], demo[1], ("BRASA_REQUESTS_PER_SECOND_MAX", "0")]), 0);
+}
+
+#[test]
 fn a_field_changed_afterwards_can_be_checked_again() {
     let mut settings = with(&[]).expect("the defaults go together");
     settings.listen = SocketAddr::from(([192, 0, 2, 1], 80));

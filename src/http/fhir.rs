@@ -1,5 +1,6 @@
 //! FHIR over HTTP: turns a request into the one value that interactions understand, and its answer back.
 
+use super::auth::authenticated;
 use super::negotiate::{check_accept, check_content_type, check_form};
 use super::respond::{Form, answer, refusal};
 use super::told::Told;
@@ -11,9 +12,7 @@ use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urle
 use crate::interaction::response::Response;
 use crate::interaction::route::{Interaction, route};
 use crate::telemetry::log_failure;
-use actix_web::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
 
@@ -72,7 +71,7 @@ async fn answer_one(
     told.interaction = Some(interaction.name());
     told.resource_type = interaction.resource_type().map(|resource_type| resource_type.as_str());
     // Before anything else is said of the request, and before its body is read.
-    let grant = grant_for(state, &interaction, header(AUTHORIZATION)?.as_deref()).await?;
+    let grant = grant_for(state, request, &interaction).await?;
     let is_search = matches!(interaction, Interaction::Search(_));
     let has_form = is_search && method == Method::Post;
     let accept = header(ACCEPT)?;
@@ -130,10 +129,12 @@ fn conditions(request: &HttpRequest) -> Result<Conditions> {
 
 /// What whoever sent the request may do. What the server can do at all (`metadata`) is open to everybody: a client reads
 /// there how to log in.
-async fn grant_for(state: &State, interaction: &Interaction, authorization: Option<&str>) -> Result<Grant> {
+async fn grant_for(state: &State, request: &HttpRequest, interaction: &Interaction) -> Result<Grant> {
     let is_open = matches!(interaction, Interaction::Capabilities);
-    let Some(accounts) = state.accounts.as_ref().filter(|_| !is_open) else { return Ok(auth::without_accounts()) };
-    accounts.grant(&state.context.store, authorization).await
+    match state.accounts.as_ref().filter(|_| !is_open) {
+        Some(accounts) => Ok(authenticated(state, request, accounts).await?.grant),
+        None => state.limits.request_from(request).map(|()| auth::without_accounts()),
+    }
 }
 
 fn is_pretty(parameters: &[(String, String)]) -> bool {

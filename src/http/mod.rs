@@ -9,6 +9,7 @@ mod cors;
 mod encoding;
 mod fhir;
 mod health;
+mod limit;
 mod negotiate;
 mod respond;
 mod told;
@@ -20,8 +21,7 @@ use crate::account::Accounts;
 use crate::config::{BaseUrl, Mode, Settings};
 use crate::interaction::Context;
 use actix_web::web;
-use bucket::Buckets;
-use std::net::IpAddr;
+use limit::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,11 +30,6 @@ use tokio::sync::Semaphore;
 
 /// Bodies are counted in pieces of this many bytes against the bound on all of them.
 const BODY_PIECE_BYTES: usize = 1024;
-
-/// From one address, so many links by mail are asked for at once, and then one each two minutes: a house with many people
-/// behind one address is not kept out, and whoever asks for all names of a list is.
-const LINKS_BURST: u32 = 30;
-const LINKS_PERIOD: Duration = Duration::from_secs(120);
 
 /// What every handler works with.
 pub struct State {
@@ -51,8 +46,7 @@ pub struct State {
     body_idle: Duration,
     bodies: Arc<Semaphore>,
     requests: Arc<Semaphore>,
-    /// Links by mail, by the address that asks for them.
-    links: Buckets<IpAddr>,
+    limits: Limits,
     draining: AtomicBool,
 }
 
@@ -69,7 +63,7 @@ impl State {
             body_idle: settings.body_idle,
             bodies: Arc::new(Semaphore::new(settings.bodies_in_flight_bytes_max / BODY_PIECE_BYTES)),
             requests: Arc::new(Semaphore::new(settings.requests_in_flight_max)),
-            links: Buckets::new(LINKS_PERIOD, LINKS_BURST),
+            limits: Limits::new(settings),
             draining: AtomicBool::new(false),
         }
     }

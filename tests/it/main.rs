@@ -19,6 +19,7 @@ mod history;
 mod interactions;
 mod json;
 mod large;
+mod limits;
 mod load;
 mod negotiation;
 mod operations;

@@ -6,8 +6,8 @@ mod page;
 
 use super::respond::{Form, refusal};
 use super::told::Told;
-use super::{State, base, body, client};
-use crate::account::{Accounts, Language};
+use super::{State, base, body};
+use crate::account::{Accounts, Caller, Language};
 use crate::error::{Error, Kind, Result};
 use crate::http::fhir::header;
 use crate::telemetry::log_failure;
@@ -147,18 +147,7 @@ async fn answer_one(
     let row = row.ok_or_else(|| Error::new(Kind::MethodNotAllowed, "This method means nothing here."))?;
     let (endpoint, name) = (row.2, row.3);
     told.interaction = Some(name);
-    if endpoint == Endpoint::Forgot {
-        let address = client::address(request);
-        state.links.take(address).map_err(|retry_after_seconds| {
-            let message =
-                format!("Too many links were asked for from this address. Try again in {retry_after_seconds} s.");
-            Error::new(Kind::TooManyRequests { retry_after_seconds }, message)
-        })?;
-    }
-    let caller = match endpoint.is_open() {
-        true => None,
-        false => Some(accounts.authenticate(&state.context.store, header(request, AUTHORIZATION)?.as_deref()).await?),
-    };
+    let caller = caller(state, request, &accounts, endpoint).await?;
     let body = body::read(state, request, payload, BODY_BYTES_MAX).await?;
     // What cannot be read of these two asks for nothing.
     let told = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -183,6 +172,37 @@ async fn answer_one(
         answered
     });
     task.await.map_err(|_| Error::internal("the request's task ended before its answer"))?
+}
+
+/// Who asks, counted against the bounds on how often; `None` where nobody need have logged in.
+async fn caller(
+    state: &State,
+    request: &HttpRequest,
+    accounts: &Accounts,
+    endpoint: Endpoint,
+) -> Result<Option<Caller>> {
+    match endpoint {
+        Endpoint::Forgot => state.limits.link(request)?,
+        Endpoint::Register => state.limits.registration(request)?,
+        _ => {}
+    }
+    if endpoint.is_open() {
+        state.limits.request_from(request)?;
+        return Ok(None);
+    }
+    authenticated(state, request, accounts).await.map(Some)
+}
+
+/// Whoever shows a credential counts by it, and who shows none, or one that is worth nothing, by the address.
+pub(super) async fn authenticated(state: &State, request: &HttpRequest, accounts: &Accounts) -> Result<Caller> {
+    let shown = header(request, AUTHORIZATION)?;
+    match accounts.authenticate(&state.context.store, shown.as_deref()).await {
+        Ok(caller) => state.limits.request_of(&caller).map(|()| caller),
+        Err(error) => {
+            state.limits.request_from(request)?;
+            Err(error)
+        }
+    }
 }
 
 fn accounts(state: &State) -> Result<Arc<Accounts>> {

@@ -125,7 +125,8 @@ async fn a_grant_is_what_the_account_may_within_the_scopes_of_the_key() {
     make_user(&server, &root, "ruiz", "practitioner").await;
     let (engine, accounts) = accounts(&server).await;
     let sight = async |header: String, permission, name: &str| {
-        let grant = accounts.grant(&engine.context.store, Some(&format!("Bearer {header}"))).await.unwrap();
+        let grant =
+            accounts.authenticate(&engine.context.store, Some(&format!("Bearer {header}"))).await.unwrap().grant;
         assert!(!grant.is_everything());
         grant.sight(permission, ResourceType::parse(name).unwrap())
     };
