@@ -19,7 +19,7 @@ const HOURLY_MAX: i64 = 3;
 const WAITING_MAX: usize = 1_000;
 /// So many accounts with one address are written to.
 const SHARED_MAX: i64 = 10;
-/// Before each attempt to send a letter.
+/// Before each attempt: to send a letter, and to read for whom it is.
 const ATTEMPTS: &[Duration] = &[Duration::ZERO, Duration::from_secs(2), Duration::from_secs(20)];
 /// What somebody types who forgot the password is no longer (characters): an e-mail address has 254.
 const NAME_CHARS_MAX: usize = 254;
@@ -122,18 +122,31 @@ impl Accounts {
     pub async fn post_step(&self) -> Result<()> {
         let Some(post) = &self.post else { return std::future::pending().await };
         let errand = post.waiting.lock().await.recv().await;
+        let Some(errand) = errand else { return std::future::pending().await };
+        let mut done = Ok(());
+        for wait in ATTEMPTS {
+            tokio::time::sleep(*wait).await;
+            done = self.run_errand(post, &errand).await;
+            if done.is_ok() {
+                break;
+            }
+        }
+        done
+    }
+
+    /// Fails when the database does; what the mail server does not take is dealt with here.
+    async fn run_errand(&self, post: &Post, errand: &Errand) -> Result<()> {
         match errand {
-            Some(Errand::Forgotten { name, language }) => {
-                for account in self.named(&name).await? {
-                    self.send_link(post, &account, Occasion::Forgotten, language).await?;
+            Errand::Forgotten { name, language } => {
+                for account in self.named(name).await? {
+                    self.send_link(post, &account, Occasion::Forgotten, *language).await?;
                 }
                 Ok(())
             }
-            Some(Errand::Invited { account, language }) => match self.tables.by_id(&account).await? {
-                Some(account) => self.send_link(post, &account, Occasion::Invited, language).await,
+            Errand::Invited { account, language } => match self.tables.by_id(account).await? {
+                Some(account) => self.send_link(post, &account, Occasion::Invited, *language).await,
                 None => Ok(()),
             },
-            None => std::future::pending().await,
         }
     }
 

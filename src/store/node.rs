@@ -267,8 +267,9 @@ impl Running<'_> {
         let token = self.connection.object.as_deref().map(|client| client.cancel_token());
         let tls = self.connection.node.tls.clone();
         async move {
+            // Boxed: a handshake is large, each statement's future would have room for one, and hardly any needs it.
             if let Some(token) = token
-                && let Err(fault) = token.cancel_query(tls).await
+                && let Err(fault) = Box::pin(token.cancel_query(tls)).await
             {
                 tracing::debug!(%fault, "a statement could not be stopped");
             }
