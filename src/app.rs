@@ -1,8 +1,10 @@
 //! The composition root: settings become a database, a store, interactions and an HTTP server.
 
+mod demo;
+
 use crate::account::Accounts;
 use crate::background::{self, Sealer};
-use crate::config::{Auth, Settings};
+use crate::config::{Auth, Mode, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
 use crate::interaction::mint::Minter;
@@ -12,7 +14,7 @@ use crate::search::registry::Registry;
 use crate::store::embedded::Role;
 use crate::store::{Database, Store};
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::{Compress, Condition, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,8 +26,16 @@ const REFRESH_EVERY: Duration = Duration::from_secs(30);
 const REVIVE_EVERY: Duration = Duration::from_secs(1);
 /// How often a server looks for keys that another one made: src/account/signing.rs counts on a minute.
 const LOOK_FOR_KEYS_EVERY: Duration = Duration::from_secs(60);
+/// So many letters are sent at once: one that the mail server keeps waiting does not hold up all others.
+const LETTERS_AT_ONCE: usize = 4;
+/// How long it waits after the database failed.
+const LETTERS_REST: Duration = Duration::from_secs(5);
 /// How long a client may take to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a demonstration says of itself, before anything else.
+const DEMO_BANNER: &str = "DEMONSTRATION (BRASA_MODE=demo): anybody can log in with the passwords that the documentation \
+    names. Store nothing about real people.";
 
 /// The database and what works on it, without HTTP: enough for the command line.
 pub struct Engine {
@@ -131,6 +141,10 @@ impl Stopper {
 impl Application {
     /// Opens the database and starts to listen. Port 0 takes a free one.
     pub async fn build(settings: &Settings, progress: impl Fn(&str) + Send + Sync) -> Result<Application> {
+        if settings.mode == Mode::Demo {
+            tracing::warn!("{DEMO_BANNER}");
+            progress(DEMO_BANNER);
+        }
         let engine = Engine::open(settings, Role::Owner, &progress).await?;
         let accounts = match open_accounts(&engine, settings, &progress).await {
             Ok(accounts) => accounts,
@@ -143,11 +157,15 @@ impl Application {
         let state = State::new(Arc::clone(&engine.context), accounts.clone(), settings, runtime);
         let state = web::Data::new(state);
         let shared = state.clone();
+        let is_demo = settings.mode == Mode::Demo;
+        let origins = settings.cors_origins.clone();
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(shared.clone())
                 .wrap(Compress::default())
                 .wrap(from_fn(http::no_encoding_is_refused))
+                .wrap(Condition::new(is_demo, DefaultHeaders::new().add(("X-Brasa-Mode", Mode::Demo.word()))))
+                .wrap(http::cors(origins.as_ref()))
                 .configure(http::routes)
         });
         let listen = settings.listen;
@@ -186,7 +204,10 @@ impl Application {
             tokio::spawn(keep_routes(Arc::clone(context))),
             tokio::spawn(background::keep_index(Arc::clone(context))),
         ];
-        care.extend(self.accounts.map(|accounts| tokio::spawn(keep_accounts(accounts))));
+        if let Some(accounts) = self.accounts {
+            care.extend((0..LETTERS_AT_ONCE).map(|_| tokio::spawn(write_letters(Arc::clone(&accounts)))));
+            care.push(tokio::spawn(keep_accounts(accounts)));
+        }
         let served = tokio::select! {
             served = self.server => served,
             () = keep_database(&self.engine.database) => Ok(()),
@@ -202,7 +223,13 @@ impl Application {
 async fn open_accounts(engine: &Engine, settings: &Settings, progress: impl Fn(&str)) -> Result<Option<Arc<Accounts>>> {
     match settings.auth {
         Auth::Off => Ok(None),
-        Auth::On => Ok(Some(Arc::new(Accounts::open(&engine.context.store, settings, progress).await?))),
+        Auth::On => {
+            let accounts = Accounts::open(&engine.context.store, settings, progress).await?;
+            if settings.mode == Mode::Demo {
+                demo::make_records(&engine.context).await?;
+            }
+            Ok(Some(Arc::new(accounts)))
+        }
     }
 }
 
@@ -212,6 +239,16 @@ async fn keep_accounts(accounts: Arc<Accounts>) {
         tokio::time::sleep(LOOK_FOR_KEYS_EVERY).await;
         if let Err(error) = accounts.step().await {
             tracing::warn!(cause = error.cause.as_deref(), "could not read the keys that sign tokens");
+        }
+    }
+}
+
+/// Writes the letters that accounts asked for. Never ends.
+async fn write_letters(accounts: Arc<Accounts>) {
+    loop {
+        if let Err(error) = accounts.post_step().await {
+            tracing::warn!(cause = error.cause.as_deref(), "a letter could not be written");
+            tokio::time::sleep(LETTERS_REST).await;
         }
     }
 }

@@ -4,6 +4,9 @@
 //! `docs/CONFIGURATION.md` all follow it. A bad value or an unknown `BRASA_*` variable stops the start.
 
 mod accounts;
+mod encryption;
+mod mail;
+mod network;
 mod table;
 mod words;
 
@@ -14,6 +17,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use accounts::FirstAdmin;
+pub use encryption::Encryption;
+pub use mail::{Mail, MailWay, Smtp, SmtpEncryption};
+pub use network::{Network, Origin, Origins};
 pub use table::{Accepts, Preset, Setting, table};
 pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Secret, Switch};
 
@@ -37,6 +43,18 @@ pub struct Settings {
     pub refresh_life: Duration,
     /// Made at the start when no admin's account is there yet.
     pub first_admin: Option<FirstAdmin>,
+    /// `None`: no mail is sent.
+    pub mail: Option<Mail>,
+    /// Web pages that may use this server from a browser; `None`: none but its own.
+    pub cors_origins: Option<Origins>,
+    /// Proxies whose word about a client's address is taken.
+    pub trusted_proxies: Vec<Network>,
+    /// Of one account, one key or one address, on average; 0: no bound.
+    pub requests_per_second_max: u32,
+    /// Of these, at once after a pause.
+    pub requests_burst_max: u32,
+    /// From one address.
+    pub registrations_per_hour_max: u32,
     /// How long a client may send nothing in the middle of a body.
     pub body_idle: Duration,
     /// How long requests under way may go on after the signal to stop.
@@ -196,6 +214,7 @@ impl Settings {
                 ),
             );
         }
+        self.validate_mail()?;
         self.validate_accounts()
     }
 }
@@ -219,6 +238,17 @@ impl Reader<'_> {
             token_life: Duration::from_secs(self.number("BRASA_TOKEN_SECONDS")?),
             refresh_life: Duration::from_secs(self.number("BRASA_REFRESH_SECONDS")?),
             first_admin: self.first_admin()?,
+            mail: self.mail()?,
+            cors_origins: self.optional("BRASA_CORS_ORIGINS", Origins::parse)?,
+            trusted_proxies: self
+                .optional("BRASA_TRUSTED_PROXIES", |text| network::list(text, Network::parse))?
+                .unwrap_or_default(),
+            requests_per_second_max: match self.optional_number("BRASA_REQUESTS_PER_SECOND_MAX")? {
+                Some(chosen) => chosen,
+                None => self.text("BRASA_MODE", Mode::parse)?.requests_per_second_max(),
+            },
+            requests_burst_max: self.number("BRASA_REQUESTS_BURST_MAX")?,
+            registrations_per_hour_max: self.number("BRASA_REGISTRATIONS_PER_HOUR_MAX")?,
             body_idle: Duration::from_secs(self.number("BRASA_BODY_IDLE_SECONDS")?),
             shutdown: Duration::from_secs(self.number("BRASA_SHUTDOWN_SECONDS")?),
             http_workers: self.optional_number("BRASA_HTTP_WORKERS")?.unwrap_or(machine.cores),
@@ -293,7 +323,7 @@ fn no_default(name: &str) -> SettingError {
 fn not_accepted(setting: &Setting, value: &str) -> SettingError {
     let name = setting.name;
     // Whatever holds an @ may hold a password before it.
-    let shown = if ["BRASA_DATABASE_URL", accounts::PASSWORD].contains(&name) || value.contains('@') {
+    let shown = if ["BRASA_DATABASE_URL", accounts::PASSWORD, mail::SMTP_URL].contains(&name) || value.contains('@') {
         format!("{name} (its value is not shown, for it may hold a password)")
     } else {
         format!("{name}={value}")

@@ -17,6 +17,8 @@ pub enum Kind {
     Structure,
     /// Nobody known asks: log in.
     Unauthorized,
+    /// The token or key that was shown is worth nothing: log in again.
+    InvalidToken,
     /// Not for this account or client, whatever the resource is.
     Forbidden,
     /// There is no such thing, or it is not yours.
@@ -43,6 +45,8 @@ pub enum Kind {
     MethodNotAllowed,
     /// FHIR has it, this server does not (yet).
     NotSupported,
+    /// The operator did not set what this needs; the message names the setting.
+    NotConfigured,
     /// Too many attempts that failed: try again after so many seconds.
     TooManyRequests { retry_after_seconds: u32 },
     /// Try again after so many seconds.
@@ -58,7 +62,7 @@ impl Kind {
     pub fn status(self) -> u16 {
         match self {
             Kind::Invalid | Kind::Structure | Kind::NotSupported | Kind::TooCostly => 400,
-            Kind::Unauthorized => 401,
+            Kind::Unauthorized | Kind::InvalidToken => 401,
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::MethodNotAllowed => 405,
@@ -72,6 +76,7 @@ impl Kind {
             Kind::Unprocessable => 422,
             Kind::TooManyRequests { .. } => 429,
             Kind::Internal => 500,
+            Kind::NotConfigured => 501,
             Kind::Busy { .. } | Kind::UnknownOutcome => 503,
         }
     }
@@ -81,14 +86,16 @@ impl Kind {
         match self {
             Kind::Invalid => "invalid",
             Kind::Structure => "structure",
-            Kind::Unauthorized => "login",
+            Kind::Unauthorized | Kind::InvalidToken => "login",
             Kind::Forbidden => "forbidden",
             Kind::NotFound => "not-found",
             Kind::Gone => "deleted",
             Kind::Conflict | Kind::PreconditionFailed => "conflict",
-            Kind::UnsupportedMediaType | Kind::NotAcceptable | Kind::MethodNotAllowed | Kind::NotSupported => {
-                "not-supported"
-            }
+            Kind::UnsupportedMediaType
+            | Kind::NotAcceptable
+            | Kind::MethodNotAllowed
+            | Kind::NotSupported
+            | Kind::NotConfigured => "not-supported",
             Kind::Unprocessable => "processing",
             Kind::TooLarge => "too-long",
             Kind::TooCostly => "too-costly",

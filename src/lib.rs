@@ -12,6 +12,7 @@ pub mod fhir;
 pub mod fhirpath;
 pub mod http;
 pub mod interaction;
+pub mod mail;
 pub mod search;
 pub mod store;
 pub mod telemetry;

@@ -10,7 +10,7 @@ use crate::auth::role::{Duty, Role, duties_in_force};
 use crate::auth::scope::Scopes;
 use crate::auth::token::{self, Claims, Expected, Refusal};
 use crate::auth::{self, Grant};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::fhir::json::Object;
@@ -33,6 +33,8 @@ pub struct Caller {
     pub account: AccountState,
     /// The session that the access token belongs to; `None`: a key was shown.
     pub session: Option<String>,
+    /// The id of the key that was shown.
+    pub key: Option<String>,
     /// What the client may do of what the account may.
     pub scopes: Option<String>,
     pub grant: Grant,
@@ -83,8 +85,9 @@ impl Accounts {
             return Err(Error::unauthorized(message).at("http.authorization"));
         };
         let (scheme, credential) = header.split_once(' ').unwrap_or((header, ""));
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(refused());
+        if !scheme.eq_ignore_ascii_case("bearer") || credential.is_empty() {
+            let message = "Only Authorization: Bearer is read here, with an access token from /auth/login or a key.";
+            return Err(Error::unauthorized(message).at("http.authorization"));
         }
         match credential.starts_with(KEY_PREFIX) {
             true => self.by_key(store, credential).await,
@@ -118,6 +121,7 @@ impl Accounts {
         Ok(Caller {
             account: live.account.clone(),
             session: Some(claims.sid),
+            key: None,
             scopes: claims.scope,
             grant: grant(&live, client),
             agent: agent(&live.account, live.client.as_ref().map(|client| format!("client {}", client.id))),
@@ -161,9 +165,10 @@ impl Accounts {
         Ok(Caller {
             account: live.account.clone(),
             session: None,
+            agent: agent(&live.account, Some(format!("key {}", shown.id))),
+            key: Some(shown.id),
             scopes: Some(scopes.clone()),
             grant: grant(&live, Some(client)),
-            agent: agent(&live.account, Some(format!("key {}", shown.id))),
         })
     }
 
@@ -200,13 +205,42 @@ pub async fn grant_of(store: &Store, account: AccountState) -> Result<Grant> {
 /// The same for every reason: whoever tries learns nothing.
 pub fn refused() -> Error {
     let message = "This credential is not valid, or no longer. Log in again, or use another key.";
-    Error::unauthorized(message).at("http.authorization")
+    Error::new(Kind::InvalidToken, message).at("http.authorization")
+}
+
+/// What an account may, without anybody who logs in: for the operator who asks why.
+#[derive(Debug)]
+pub struct Standing {
+    pub account: AccountRow,
+    pub access: Access,
+    pub grant: Grant,
+}
+
+/// The rights of the account with this user name, now; `scopes`: of a client that acts for it. `None`: there is none.
+pub async fn standing_of(store: &Store, username: &str, scopes: Option<&str>) -> Result<Option<Standing>> {
+    let tables = store.accounts(&auth::of_server())?;
+    let Some(account) = tables.by_username(&super::folded(username)).await? else { return Ok(None) };
+    let state = AccountState {
+        id: account.id.clone(),
+        username: account.username.clone(),
+        role: account.role.clone(),
+        patient: account.patient.clone(),
+        practitioner: account.practitioner.clone(),
+        email: account.email.clone(),
+    };
+    let client = scopes.map(|scopes| Client { scopes: Scopes::parse(scopes), patient: link(&state) });
+    let access = access(&state, duties(store, &state).await?, client);
+    let grant = Grant::of(access.clone());
+    Ok(Some(Standing { account, access, grant }))
 }
 
 /// Role and link are the account's of now, whatever they were when the token was made.
 fn grant(live: &Credential, client: Option<Client>) -> Grant {
-    let role = Role::parse(&live.account.role);
-    Grant::of(Access { role, duties: live.duties.clone(), patient: link(&live.account), reason: None, client })
+    Grant::of(access(&live.account, live.duties.clone(), client))
+}
+
+fn access(account: &AccountState, duties: Option<Vec<Duty>>, client: Option<Client>) -> Access {
+    Access { role: Role::parse(&account.role), duties, patient: link(account), reason: None, client }
 }
 
 /// `client`: the program that acts for the account, where it is more than a browser.

@@ -3,27 +3,33 @@
 //! Whatever decides about rights is read from the account, never from a token, and is at most some seconds old.
 
 mod authenticate;
+mod demo;
 mod key;
+mod letter;
 mod live;
 pub mod oauth;
+mod post;
 mod secret;
 mod session;
 mod signing;
 mod user;
 
-pub use authenticate::Caller;
+pub use authenticate::{Caller, Standing, standing_of};
+pub use demo::{DEMO_PATIENT, DEMO_PRACTITIONER};
 pub use key::{MadeKey, NewKey};
+pub use letter::Language;
 pub use session::Tokens;
 pub use signing::{KeyLine, Signer, all_keys, list_keys, rotate_keys};
 pub use user::{NewUser, UserChange};
 
 use crate::auth;
 use crate::auth::password::Passwords;
-use crate::config::Settings;
+use crate::config::{Mode, Settings};
 use crate::error::{Error, Result};
 pub use crate::store::{AccountRow, ClientRow, KeyRow, SessionRow};
 use crate::store::{AccountTables, Store};
 use live::Live;
+use post::Post;
 use signing::Ring;
 use unicode_normalization::UnicodeNormalization;
 
@@ -44,6 +50,9 @@ pub struct Accounts {
     refresh_seconds: i64,
     registration: bool,
     password_chars_min: usize,
+    /// `None`: no mail is sent, for want of `missing_for_mail`.
+    post: Option<Post>,
+    missing_for_mail: Option<&'static str>,
 }
 
 impl Accounts {
@@ -64,8 +73,20 @@ impl Accounts {
             refresh_seconds: seconds(settings.refresh_life),
             registration: settings.registration,
             password_chars_min: settings.mode.password_chars_min(),
+            post: Post::open(settings)?,
+            missing_for_mail: post::missing_setting(settings),
         };
-        accounts.make_first_admin(settings, progress).await?;
+        if let (Some(missing), Mode::Production) = (accounts.missing_for_mail, settings.mode) {
+            progress(&format!(
+                "No mail is sent, so forgotten passwords are set by administrators: {missing} is not set."
+            ));
+        }
+        match settings.mode {
+            Mode::Production => accounts.refuse_demo_accounts().await?,
+            Mode::Demo => accounts.make_demo_accounts().await?,
+            Mode::Development => {}
+        }
+        accounts.make_first_admin(settings, &progress).await?;
         // The first time, the password of nobody takes twice as long; nobody is to measure that.
         accounts.passwords.verify(String::new(), None).await?;
         Ok(accounts)
@@ -116,6 +137,11 @@ impl Accounts {
         let (min, max) = (USERNAME_CHARS.start(), USERNAME_CHARS.end());
         let message = format!("A user name has {min} to {max} characters and no spaces.");
         Err(Error::invalid(message).at("username"))
+    }
+
+    /// How long a new password must be (characters).
+    pub fn password_chars_min(&self) -> usize {
+        self.password_chars_min
     }
 
     /// The hash of a new password.

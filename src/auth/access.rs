@@ -34,13 +34,18 @@ impl Access {
     /// Which resources of a type may be used so: never more than the account may, nor more than the client may.
     pub fn sight(&self, permission: Permission, resource_type: ResourceType) -> Sight {
         let Some(role) = self.role else { return Sight::None };
-        let who = Who::of(role, self.duties.as_deref(), self.reason.is_some());
+        let who = self.who();
         // Only a patient's account opens a record by its link.
         let patient = self.patient.as_ref().filter(|_| role == Role::Patient);
         let own = sight(&who, patient, permission, resource_type);
         let Some(client) = &self.client else { return own };
         let lent = client.scopes.sight(client.patient.as_ref(), permission, resource_type);
         Sight::each(vec![own, lent])
+    }
+
+    /// All that the caller is, as the table of rights names it.
+    pub fn who(&self) -> Vec<Who> {
+        self.role.map_or_else(Vec::new, |role| Who::of(role, self.duties.as_deref(), self.reason.is_some()))
     }
 
     /// Whether the server as a whole is this caller's business: an admin, and no program that acts for one.

@@ -206,14 +206,19 @@ pub const TABLE: &[Rule] = &[
     rule(Who::Auditor,                   Every(Group::Audit),       "rs",    All),
 ];
 
+/// The rows that say something of this for someone who is all of these.
+pub fn rules(who: &[Who], permission: Permission, resource_type: ResourceType) -> impl Iterator<Item = &'static Rule> {
+    let applies = move |rule: &&Rule| {
+        who.contains(&rule.who) && rule.may.contains(permission.letter()) && rule.types.has(resource_type)
+    };
+    TABLE.iter().filter(applies)
+}
+
 /// Which resources of a type may be used so by someone who is all of these. `patient`: whose record it is, for a patient;
 /// without one, a patient sees nothing.
 pub fn sight(who: &[Who], patient: Option<&Id>, permission: Permission, resource_type: ResourceType) -> Sight {
-    let applies = |rule: &&Rule| {
-        who.contains(&rule.who) && rule.may.contains(permission.letter()) && rule.types.has(resource_type)
-    };
     let mut sights = Vec::new();
-    for rule in TABLE.iter().filter(applies) {
+    for rule in rules(who, permission, resource_type) {
         let own = |patient: &Id| can_be_about_a_patient(resource_type).then(|| Sight::About(patient.clone()));
         let seen = match (rule.seen, patient) {
             (Seen::All, _) => Some(Sight::All),

@@ -57,6 +57,9 @@ enum Command {
     Policy {
         #[command(subcommand)]
         command: policy::Command,
+        /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
+        #[arg(long, value_name = "FOLDER", global = true)]
+        data_dir: Option<PathBuf>,
     },
     /// Keys that sign access tokens, for servers with BRASA_AUTH=on.
     Keys {
@@ -102,7 +105,7 @@ async fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Bench(options) => bench::run(options).await,
         Command::Load { load, data_dir } => load::run(&settings(None, data_dir)?, load).await,
         Command::Dictionary { command, data_dir } => dictionary::run(&settings(None, data_dir)?, command).await,
-        Command::Policy { command } => policy::run(&command),
+        Command::Policy { command, data_dir } => policy::run(command, || settings(None, data_dir)).await,
         Command::Keys { command, data_dir } => keys::run(&settings(None, data_dir)?, command).await,
         Command::Audit { command, data_dir } => audit::run(&settings(None, data_dir)?, command).await,
         Command::Health { ready } => health::run(&settings(None, None)?, ready).await,

@@ -1,6 +1,9 @@
-//! `brasa policy`: prints the one table of rights.
+//! `brasa policy`: prints the one table of rights, and says what it means for one request.
+
+mod explain;
 
 use crate::auth::policy::{Rule, Seen, TABLE, Types};
+use crate::config::Settings;
 use crate::error::Error;
 use clap::Subcommand;
 use std::io::Write;
@@ -10,10 +13,19 @@ use std::process::ExitCode;
 pub enum Command {
     /// Print the table: a row for each right. What has no row is denied.
     Show,
+    /// Say whether an account's request would be allowed, by which row and with which filter. Exit code: 0 allowed, 1
+    /// denied, 2 it cannot be said.
+    Explain(explain::Arguments),
 }
 
-pub fn run(command: &Command) -> Result<ExitCode, Error> {
-    let Command::Show = command;
+pub async fn run(command: Command, settings: impl FnOnce() -> Result<Settings, Error>) -> Result<ExitCode, Error> {
+    match command {
+        Command::Show => show(),
+        Command::Explain(arguments) => explain::run(settings(), &arguments).await,
+    }
+}
+
+fn show() -> Result<ExitCode, Error> {
     let mut out = std::io::stdout().lock();
     // Whoever reads may stop early (`| head`).
     let written = out.write_all(table().as_bytes()).and_then(|()| out.flush());
@@ -36,17 +48,20 @@ fn table() -> String {
 }
 
 fn row(rule: &Rule) -> [String; 4] {
-    let which = match rule.seen {
-        Seen::All => "all".to_owned(),
-        Seen::Own => "about the patient".to_owned(),
-        Seen::OwnWhere(search) => format!("about the patient, and {search}"),
-        Seen::ReferredTo => "that the patient's record refers to".to_owned(),
-    };
     let types = match rule.types {
         Types::All(group) => format!("{}: {}", group.as_str(), group.names().join(" ")),
         Types::Named(names) => names.join(" "),
     };
-    [rule.who.as_str().to_owned(), rule.may.to_owned(), which, types]
+    [rule.who.as_str().to_owned(), rule.may.to_owned(), which(rule), types]
+}
+
+fn which(rule: &Rule) -> String {
+    match rule.seen {
+        Seen::All => "all".to_owned(),
+        Seen::Own => "about the patient".to_owned(),
+        Seen::OwnWhere(search) => format!("about the patient, and {search}"),
+        Seen::ReferredTo => "that the patient's record refers to".to_owned(),
+    }
 }
 
 #[cfg(test)]

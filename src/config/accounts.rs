@@ -1,6 +1,6 @@
 //! What the settings of accounts must be to start: strict in production, safe everywhere.
 
-use super::{Auth, Mode, Reader, Secret, SettingError, Settings, Switch};
+use super::{Auth, Mode, Origins, Reader, Secret, SettingError, Settings, Switch};
 
 const USERNAME: &str = "BRASA_ADMIN_USERNAME";
 pub(super) const PASSWORD: &str = "BRASA_ADMIN_PASSWORD";
@@ -19,6 +19,15 @@ pub struct FirstAdmin {
 }
 
 impl Mode {
+    /// How many requests a second one account, key or address may send where nothing else is set; 0: no bound.
+    pub fn requests_per_second_max(self) -> u32 {
+        match self {
+            // One programmer's tools and tests share an address and send what they can.
+            Mode::Development => 0,
+            Mode::Demo | Mode::Production => 50,
+        }
+    }
+
     /// How long a password must be (characters).
     pub fn password_chars_min(self) -> usize {
         match self {
@@ -53,6 +62,11 @@ impl Reader<'_> {
 
 impl Settings {
     pub(super) fn validate_accounts(&self) -> Result<(), SettingError> {
+        if self.mode == Mode::Production && self.cors_origins == Some(Origins::Any) {
+            let message = "BRASA_CORS_ORIGINS=* is refused in production: each page in the world could use a token that \
+                somebody typed into it. List the origins of your own pages, such as https://app.example.org.";
+            return Err(SettingError::new("BRASA_CORS_ORIGINS", message.to_owned()));
+        }
         match self.auth {
             Auth::Off => self.validate_without_accounts()?,
             Auth::On if self.mode == Mode::Production => {

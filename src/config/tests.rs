@@ -158,6 +158,12 @@ fn production_refuses_what_is_weak_and_names_it() {
     assert!(refusal(&changed("BRASA_AUTH", "off")).contains("BRASA_AUTH=off"));
     assert!(refusal(&changed("BRASA_BASE_URL", "")).contains("BRASA_BASE_URL"));
     assert!(refusal(&changed("BRASA_BASE_URL", "http://fhir.example.org/fhir")).contains("https://"));
+    let with_also = |name, value| with(&[SOUND.as_slice(), &[(name, value)]].concat());
+    for (name, value) in [("BRASA_CORS_ORIGINS", "*"), ("BRASA_MAIL_DIR", "/tmp/letters")] {
+        let text = with_also(name, value).expect_err(name).to_string();
+        assert!(text.starts_with(name) && text.contains("production"), "{text}");
+    }
+    with_also("BRASA_CORS_ORIGINS", "https://app.example.org").expect("an exact origin");
     let admin = |password| {
         let mut pairs = SOUND.to_vec();
         pairs.extend([("BRASA_ADMIN_USERNAME", "Rosario"), ("BRASA_ADMIN_PASSWORD", password)]);
@@ -181,6 +187,31 @@ fn the_first_admins_name_and_password_come_together_and_the_password_is_never_pr
     assert!(text.contains("BRASA_ADMIN_USERNAME") && !text.contains("s3cret"), "{text}");
     let text = refusal(&[auth, username, ("BRASA_ADMIN_PASSWORD", "s3cret")]);
     assert!(text.contains("8 characters") && !text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn mail_needs_a_sender_goes_one_way_and_its_password_is_never_printed() {
+    const SMTP: (&str, &str) = ("BRASA_SMTP_URL", "smtps://ann:s3cret@mail.example.org");
+    const FROM: (&str, &str) = ("BRASA_MAIL_FROM", "Brasa <no-reply@example.org>");
+    let settings = with(&[SMTP, FROM]).expect("both");
+    assert!(settings.mail.is_some() && !format!("{settings:?}").contains("s3cret"));
+    assert!(refusal(&[SMTP]).starts_with("BRASA_SMTP_URL is set and BRASA_MAIL_FROM is not"));
+    assert!(refusal(&[SMTP, FROM, ("BRASA_MAIL_DIR", "/tmp/x")]).contains("leave one out"));
+    assert!(refusal(&[SMTP, ("BRASA_MAIL_FROM", "nobody")]).starts_with("BRASA_MAIL_FROM=nobody"));
+    for wrong in ["smtp://ann:s3cret@mail?tls=off", "mail.example.org/s3cret"] {
+        let text = refusal(&[("BRASA_SMTP_URL", wrong), FROM]);
+        assert!(text.starts_with("BRASA_SMTP_URL (its value is not shown") && !text.contains("s3cret"), "{text}");
+    }
+    assert_eq!(with(&[FROM]).expect("a sender alone sends nothing").mail, None);
+}
+
+#[test]
+fn how_often_somebody_may_ask_has_a_bound_where_strangers_come() {
+    let bound = |pairs: &[(&str, &str)]| with(pairs).expect("well formed").requests_per_second_max;
+    assert_eq!(bound(&[]), 0);
+    let demo = [("BRASA_AUTH", "on"), ("BRASA_MODE", "demo")];
+    assert_eq!(bound(&demo), 50);
+    assert_eq!(bound(&[demo[0], demo[1], ("BRASA_REQUESTS_PER_SECOND_MAX", "0")]), 0);
 }
 
 #[test]

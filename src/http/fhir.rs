@@ -1,5 +1,6 @@
 //! FHIR over HTTP: turns a request into the one value that interactions understand, and its answer back.
 
+use super::auth::authenticated;
 use super::negotiate::{check_accept, check_content_type, check_form};
 use super::respond::{Form, answer, refusal};
 use super::told::Told;
@@ -13,9 +14,7 @@ use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urle
 use crate::interaction::response::Response;
 use crate::interaction::route::{Interaction, route};
 use crate::telemetry::log_failure;
-use actix_web::http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::sync::Arc;
 
@@ -155,13 +154,14 @@ fn conditions(request: &HttpRequest) -> Result<Conditions> {
 async fn grant_for(state: &State, request: &HttpRequest, interaction: &Interaction, told: &mut Told) -> Result<Grant> {
     told.is_recorded = matches!(interaction, Interaction::Capabilities);
     let of_origin = |grant: Grant, agent, told: &Told| match state.context.store.has_trail() {
-        true => grant.asked_by(trail::origin(request, told, agent)),
+        true => grant.asked_by(trail::origin(state, request, told, agent)),
         false => grant,
     };
     let Some(accounts) = state.accounts.as_ref().filter(|_| !told.is_recorded) else {
+        state.limits.request_from(request)?;
         return Ok(of_origin(auth::without_accounts(), Agent::default(), told));
     };
-    let mut caller = accounts.authenticate(&state.context.store, header(request, AUTHORIZATION)?.as_deref()).await?;
+    let mut caller = authenticated(state, request, accounts).await?;
     if let Some(reason) = header(request, X_BREAK_GLASS)? {
         // Refused, it is told of the one who tried.
         told.grant = Some(of_origin(caller.grant.clone(), caller.agent.clone(), told));

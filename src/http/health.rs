@@ -2,6 +2,7 @@
 
 use super::State;
 use super::told::Told;
+use crate::config::Mode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Liveness knows nothing of the database: restarting this process would not mend it.
@@ -34,15 +35,22 @@ async fn readiness(state: &State) -> HttpResponse {
 }
 
 /// What stands at the root.
-pub async fn front(request: HttpRequest) -> HttpResponse {
+pub async fn front(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
     let told = Told::of(&request).for_interaction("front");
-    let answer = serde_json::json!({
+    let mut answer = serde_json::json!({
         "name": "Brasa",
+        "mode": state.mode.word(),
         "version": env!("CARGO_PKG_VERSION"),
         "fhir": "/fhir",
         "capabilities": "/fhir/metadata",
         "health": "/health",
         "ready": "/ready",
     });
+    if state.mode == Mode::Demo
+        && let Some(members) = answer.as_object_mut()
+    {
+        let notice = "A demonstration: anybody can log in. Store nothing about real people.";
+        members.insert("notice".to_owned(), notice.into());
+    }
     told.tell(&request, HttpResponse::Ok().json(answer))
 }

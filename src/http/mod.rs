@@ -3,21 +3,27 @@
 mod auth;
 mod base;
 mod body;
+mod bucket;
+mod client;
+mod cors;
 mod encoding;
 mod fhir;
 mod health;
+mod limit;
 mod negotiate;
 mod oauth;
 mod respond;
 mod told;
 mod trail;
 
+pub use cors::cors;
 pub use encoding::no_encoding_is_refused;
 
 use crate::account::Accounts;
-use crate::config::{BaseUrl, Settings};
+use crate::config::{BaseUrl, Mode, Settings};
 use crate::interaction::Context;
 use actix_web::web;
+use limit::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,12 +41,14 @@ pub struct State {
     /// Where Bundles run: not on a thread that reads sockets.
     runtime: Handle,
     base_url: Option<BaseUrl>,
+    mode: Mode,
     /// The host names that a request may be addressed to when no base address is configured.
     listen_host: String,
     body_bytes_max: usize,
     body_idle: Duration,
     bodies: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    limits: Limits,
     draining: AtomicBool,
 }
 
@@ -51,11 +59,13 @@ impl State {
             accounts,
             runtime,
             base_url: settings.base_url.clone(),
+            mode: settings.mode,
             listen_host: settings.listen.ip().to_string(),
             body_bytes_max: settings.body_bytes_max,
             body_idle: settings.body_idle,
             bodies: Arc::new(Semaphore::new(settings.bodies_in_flight_bytes_max / BODY_PIECE_BYTES)),
             requests: Arc::new(Semaphore::new(settings.requests_in_flight_max)),
+            limits: Limits::new(settings),
             draining: AtomicBool::new(false),
         }
     }

@@ -43,8 +43,14 @@ pub fn refusal(form: &Form<'_>, error: &Error, allowed: Option<&str>) -> HttpRes
     if let Kind::Busy { retry_after_seconds } | Kind::TooManyRequests { retry_after_seconds } = error.kind {
         builder.insert_header((RETRY_AFTER, retry_after_seconds.to_string()));
     }
-    if error.kind == Kind::Unauthorized {
-        builder.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"brasa\"")));
+    // RFC 6750, section 3.1: an error is named to who showed a token, and to nobody else.
+    let challenge = match error.kind {
+        Kind::Unauthorized => Some("Bearer realm=\"brasa\""),
+        Kind::InvalidToken => Some("Bearer realm=\"brasa\", error=\"invalid_token\""),
+        _ => None,
+    };
+    if let Some(challenge) = challenge {
+        builder.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
     }
     if let Some(allowed) = allowed {
         builder.insert_header((actix_web::http::header::ALLOW, allowed));

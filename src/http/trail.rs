@@ -13,8 +13,8 @@ use actix_web::http::header::USER_AGENT;
 const CLIENT_CHARS_MAX: usize = 200;
 
 /// Who asks this, from where and by which program.
-pub fn origin(request: &HttpRequest, told: &Told, mut agent: Agent) -> Origin {
-    agent.address = request.peer_addr().map(|peer| peer.ip().to_canonical().to_string());
+pub fn origin(state: &State, request: &HttpRequest, told: &Told, mut agent: Agent) -> Origin {
+    agent.address = Some(state.limits.address(request).to_canonical().to_string());
     let said = request.headers().get(USER_AGENT).and_then(|client| client.to_str().ok()).unwrap_or_default();
     let said: String = said.chars().filter(|c| !c.is_control()).take(CLIENT_CHARS_MAX).collect();
     agent.client = match (agent.client, said.is_empty()) {
@@ -36,7 +36,7 @@ pub async fn note(
     what: What,
 ) -> Result<()> {
     let Some(interaction) = told.interaction.filter(|_| state.context.store.has_trail()) else { return Ok(()) };
-    let grant = grant.unwrap_or_else(|| auth::of_nobody().asked_by(origin(request, told, Agent::default())));
+    let grant = grant.unwrap_or_else(|| auth::of_nobody().asked_by(origin(state, request, told, Agent::default())));
     let access = Access { interaction: interaction.to_owned(), what, patients: Vec::new(), status };
     state.context.store.record(&grant, &[access]).await
 }

@@ -25,10 +25,11 @@ mod secret;
 pub mod shard;
 pub mod sqlstate;
 pub mod statement;
+mod tls;
 
 pub use account::{
     AccountChange, AccountRow, AccountState, AccountTables, ClientChange, ClientContext, ClientRow, CodeRow, KeyRow,
-    KeyState, NewAccount, NewCode, NewSession, SessionRow, SessionState, SigningKeyRow,
+    KeyState, NewAccount, NewCode, NewSession, ResetOwner, SessionRow, SessionState, SigningKeyRow,
 };
 pub use audit::{
     AuditKey, AuditMonth, AuditQuery, MadeSeal, NamedRecord, StoredRecord, Trail, WriterHead, WriterRow, month_of,
@@ -83,8 +84,11 @@ impl Store {
     /// sentence for people at each step that can take a while.
     pub async fn open(database: &Database, settings: &Settings, progress: impl Fn(&str)) -> Result<Store> {
         let config = database.config.clone();
-        let node_settings =
-            NodeSettings { connections_max: settings.pool_connections_max, deadline: settings.database_deadline };
+        let node_settings = NodeSettings {
+            connections_max: settings.pool_connections_max,
+            deadline: settings.database_deadline,
+            tls: database.tls.clone(),
+        };
         let plain = Nodes::new(config.clone(), node_settings.clone(), false)?;
         let on_citus = match settings.engine {
             Engine::Postgres => false,
@@ -95,7 +99,7 @@ impl Store {
         migrate::migrate(plain.coordinator(), on_citus.then_some(settings.shard_count)).await?;
         let paging_secret = secret::read(plain.coordinator(), "paging").await?;
         plain.close();
-        let lock_settings = NodeSettings { connections_max: criterion::CONNECTIONS_MAX, ..node_settings };
+        let lock_settings = NodeSettings { connections_max: criterion::CONNECTIONS_MAX, ..node_settings.clone() };
         let locks = Node::new(config.clone(), &lock_settings, COORDINATOR_REST)?;
         let nodes = Nodes::new(config, node_settings, on_citus)?;
         let codec = Codec::new(settings.body_codec == BodyCodec::Zstd);

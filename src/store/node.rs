@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// How long the only node, or the coordinator, is left alone after it failed: nobody else can answer.
 pub const COORDINATOR_REST: Duration = Duration::from_secs(1);
@@ -32,10 +33,13 @@ pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 pub struct NodeSettings {
     pub connections_max: usize,
     pub deadline: Duration,
+    /// Whether it is used the driver's configuration says.
+    pub tls: MakeRustlsConnect,
 }
 
 pub struct Node {
     pool: Pool,
+    tls: MakeRustlsConnect,
     deadline: Duration,
     /// How long it is left alone after a failure.
     rest: Duration,
@@ -48,7 +52,8 @@ impl Node {
     pub fn new(config: tokio_postgres::Config, settings: &NodeSettings, rest: Duration) -> Result<Arc<Node>> {
         // The fast method trusts the connection's own end-of-file; what it cannot see (a peer that vanished without a
         // word) meets the deadline. Verifying each checkout costs a round trip, half as much as the read it serves.
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, settings.tls.clone(), fast);
         let pool = Pool::builder(manager)
             .max_size(settings.connections_max)
             .runtime(Runtime::Tokio1)
@@ -58,6 +63,7 @@ impl Node {
             .map_err(Error::internal)?;
         Ok(Arc::new(Node {
             pool,
+            tls: settings.tls.clone(),
             deadline: settings.deadline,
             rest,
             started: Instant::now(),
@@ -259,9 +265,11 @@ impl Running<'_> {
     /// Asks the database to stop it. Nobody can say whether it heard: the statement itself tells.
     fn stop(&self) -> impl Future<Output = ()> + Send + 'static {
         let token = self.connection.object.as_deref().map(|client| client.cancel_token());
+        let tls = self.connection.node.tls.clone();
         async move {
+            // Boxed: a handshake is large, each statement's future would have room for one, and hardly any needs it.
             if let Some(token) = token
-                && let Err(fault) = token.cancel_query(NoTls).await
+                && let Err(fault) = Box::pin(token.cancel_query(tls)).await
             {
                 tracing::debug!(%fault, "a statement could not be stopped");
             }

@@ -147,6 +147,8 @@ impl Nodes {
     /// The coordinator's settings with another address. Citus itself connects by TCP, so a worker's name is one.
     fn config_of(&self, host: &str, port: u16) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
+        // Encrypted like the coordinator; with `verify-full` the worker's certificate bears the name that Citus knows it by.
+        config.ssl_mode(self.config.get_ssl_mode());
         config.host(host).port(port).connect_timeout(self.settings.deadline.min(std::time::Duration::from_secs(5)));
         if let Some(user) = self.config.get_user() {
             config.user(user);

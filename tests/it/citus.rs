@@ -44,6 +44,7 @@ const ON_COORDINATOR: &[&str] = &[
     "client",
     "authorization_code",
     "client_assertion",
+    "password_reset",
     "refinery_schema_history",
     "citus_schema_history",
 ];

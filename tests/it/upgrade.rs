@@ -17,7 +17,7 @@ const AS_OF_V5: &str = "
     ALTER TABLE search_number DROP COLUMN date;
     ALTER TABLE search_number DROP COLUMN is_range;
     CREATE INDEX search_number_by_range ON search_number (param, high) WHERE low < high;
-    DROP TABLE client_assertion, authorization_code, session, client, api_key, account, signing_key, log_in_failure;
+    DROP TABLE client_assertion, authorization_code, session, client, api_key, password_reset, account, signing_key, log_in_failure;
     DELETE FROM refinery_schema_history WHERE version > 5";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,6 +79,7 @@ pub fn libraries(source: &Source) -> Vec<String> {
     const ROOMS: &[(&[&str], &[&str])] = &[
         (&["actix_web", "actix_http", "actix_rt", "actix_service"], &["src/http/", "src/console/", "src/app.rs"]),
         (&["tokio_postgres", "deadpool_postgres", "refinery"], &["src/store/"]),
+        (&["lettre"], &["src/mail/"]),
     ];
     let mut faults = Vec::new();
     for (names, rooms) in ROOMS.iter().filter(|(_, rooms)| !is_in(source, rooms)) {
@@ -175,6 +176,7 @@ const GRANT_CALLERS: &[(&str, &[&str])] = &[
         "of_server",
         &[
             "src/account/",
+            "src/app/demo.rs",
             "src/background/",
             "src/cli/",
             "src/interaction/mod.rs",

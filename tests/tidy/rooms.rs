@@ -22,7 +22,8 @@ const ROOMS: &[Row] = &[
     ("auth", &["fhir", "error", "config"]),
     ("audit", &["fhir", "auth", "error"]),
     ("store", &["fhir", "search", "auth", "audit", "error", "config"]),
-    ("account", &["fhir", "auth", "store", "error", "config"]),
+    ("mail", &["error", "config"]),
+    ("account", &["fhir", "auth", "store", "mail", "error", "config"]),
     ("interaction", &["fhir", "search", "validate", "auth", "audit", "store", "error"]),
     ("hospital", &["fhir", "interaction", "store", "auth", "error"]),
     (

@@ -1,4 +1,9 @@
--- Whether this database has the Citus extension, and whether its server was started with Citus loaded and can make it.
+-- Whether this database has the Citus extension, and whether its server was started with Citus loaded and can make it. Who may
+-- not see what was loaded may not make the extension either: for such a role the view has no row.
 SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') AS made,
        EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'citus')
-           AND current_setting('shared_preload_libraries') ~ '(^|[ ,/])citus([ ,.]|$)' AS loaded
+           AND EXISTS (
+               SELECT 1
+               FROM pg_settings
+               WHERE name = 'shared_preload_libraries' AND setting ~ '(^|[ ,/])citus([ ,.]|$)'
+           ) AS loaded

@@ -6,7 +6,7 @@ SELECT session.secret, session.refresh, session.previous, session.created, sessi
     coalesce(session.replaced > clock_timestamp() - interval '10 seconds', false) AS grace,
     session.ended IS NULL AND session.expires > clock_timestamp() AND NOT account.disabled
         AND coalesce(NOT client.disabled, true) AS valid,
-    account.id, account.username, account.role, account.patient, account.practitioner
+    account.id, account.username, account.role, account.patient, account.practitioner, account.email
 FROM session
 JOIN account ON account.id = session.account
 LEFT JOIN client ON client.id = session.client_id

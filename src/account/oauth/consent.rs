@@ -356,5 +356,6 @@ fn state_of(account: &AccountRow) -> AccountState {
         role: account.role.clone(),
         patient: account.patient.clone(),
         practitioner: account.practitioner.clone(),
+        email: account.email.clone(),
     }
 }

@@ -1,30 +1,47 @@
 //! What each address about accounts answers.
 
 use super::Endpoint;
-use super::asked::{Asked, ChangePassword, ChangeUser, Launch, LogIn, MakeKey, MakeUser, Refresh, Register};
+use super::asked::{
+    Asked, ChangePassword, ChangeUser, Forgot, Launch, LogIn, MakeKey, MakeUser, Refresh, Register, Reset,
+};
 use super::client;
+use super::page::{self, Notice};
 use crate::account::oauth::LAUNCH_SECONDS;
 use crate::account::{AccountRow, Accounts, Caller, KeyRow, NewKey, NewUser, SessionRow, Tokens, UserChange};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::interaction::Context;
+use crate::interaction::request::form_urlencoded;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 /// A status and, mostly, a body.
 pub struct Answered {
     pub status: u16,
-    pub body: Option<Value>,
+    pub body: Body,
+}
+
+pub enum Body {
+    Nothing,
+    Json(Value),
+    /// For a browser.
+    Page(String),
 }
 
 pub(super) fn ok(body: Value) -> Answered {
-    Answered { status: 200, body: Some(body) }
+    Answered { status: 200, body: Body::Json(body) }
 }
 
 pub(super) fn created(body: Value) -> Answered {
-    Answered { status: 201, body: Some(body) }
+    Answered { status: 201, body: Body::Json(body) }
 }
 
-pub(super) const NOTHING: Answered = Answered { status: 204, body: None };
+fn shown(status: u16, page: String) -> Answered {
+    Answered { status, body: Body::Page(page) }
+}
+
+pub(super) const NOTHING: Answered = Answered { status: 204, body: Body::Nothing };
+/// It is being done.
+const TAKEN: Answered = Answered { status: 202, body: Body::Nothing };
 
 pub async fn answer(context: &Context, accounts: &Accounts, asked: Asked) -> Result<Answered> {
     match &asked.caller {
@@ -49,8 +66,70 @@ async fn open(accounts: &Accounts, asked: &Asked) -> Result<Answered> {
             let Register { username, password, .. } = asked.json_or_form()?;
             Ok(created(account(&accounts.register(&username, password).await?)))
         }
+        Endpoint::AskForLink => Ok(shown(200, page::ask(asked.language, None))),
+        Endpoint::ChoosePassword => {
+            let token = parameter(asked, "token")?.unwrap_or_default();
+            Ok(shown(200, page::choose(asked.language, &token, accounts.password_chars_min(), None)))
+        }
+        Endpoint::Forgot => forgot(accounts, asked),
+        Endpoint::Reset => reset(accounts, asked).await,
         _ => Err(Error::internal("an address that needs a caller was asked without one")),
     }
+}
+
+fn forgot(accounts: &Accounts, asked: &Asked) -> Result<Answered> {
+    let Forgot { username } = asked.json_or_form()?;
+    let done = accounts.forgot_password(&username, asked.language);
+    if !asked.wants_page {
+        return done.map(|()| TAKEN);
+    }
+    let (status, notice) = match done {
+        Ok(()) => (202, Notice::OnItsWay),
+        Err(error) => (error.kind.status(), notice(error, accounts.password_chars_min())?),
+    };
+    Ok(shown(status, page::ask(asked.language, Some(notice))))
+}
+
+async fn reset(accounts: &Accounts, asked: &Asked) -> Result<Answered> {
+    let Reset { token, new_password, new_password_again } = asked.json_or_form()?;
+    let done = match new_password_again.is_some_and(|again| again != new_password) {
+        true => Err(Error::invalid("The two passwords differ.").at("new_password_again")),
+        false => accounts.reset_password(&token, &new_password).await,
+    };
+    if !asked.wants_page {
+        return done.map(|()| NOTHING);
+    }
+    let chars_min = accounts.password_chars_min();
+    let (status, notice) = match done {
+        Ok(()) => (200, Notice::Done),
+        Err(error) => (error.kind.status(), notice(error, chars_min)?),
+    };
+    Ok(shown(status, page::choose(asked.language, &token, chars_min, Some(notice))))
+}
+
+/// What a page says of a refusal; a fault stays an error.
+pub fn notice(error: Error, chars_min: usize) -> Result<Notice> {
+    match (error.kind, error.expression.as_deref()) {
+        (Kind::Invalid, Some("token")) => Ok(Notice::InvalidLink),
+        (Kind::Invalid, Some("new_password_again")) => Ok(Notice::NotTheSame),
+        (Kind::Invalid, Some("new_password")) => Ok(Notice::Password { chars_min }),
+        (Kind::Invalid, _) => Ok(Notice::Unknown),
+        (Kind::NotConfigured, _) => Ok(Notice::NoMail),
+        (Kind::TooManyRequests { .. } | Kind::Busy { .. }, _) => Ok(Notice::Later),
+        _ => Err(error),
+    }
+}
+
+/// The only parameter that an address knows.
+fn parameter(asked: &Asked, known: &str) -> Result<Option<String>> {
+    let mut found = None;
+    for (name, value) in form_urlencoded(&asked.query)? {
+        if name != known {
+            return Err(Error::invalid(format!("Only `{known}` is read here.")).at(name));
+        }
+        found = Some(value);
+    }
+    Ok(found)
 }
 
 async fn known(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<Answered> {
@@ -84,13 +163,14 @@ async fn known(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<An
         Endpoint::RevokeKey => accounts.revoke_key(caller, &asked.id).await.map(|()| NOTHING),
         Endpoint::Users => users(accounts, caller, asked).await,
         Endpoint::MakeUser => {
-            let MakeUser { username, password, role, patient, practitioner } = asked.json()?;
-            let new = NewUser { username, password, role, patient, practitioner };
+            let MakeUser { username, password, role, patient, practitioner, email, invite } = asked.json()?;
+            let invitation = invite.then_some(asked.language);
+            let new = NewUser { username, password, role, patient, practitioner, email, invitation };
             Ok(created(account(&accounts.make_user(caller, new).await?)))
         }
         Endpoint::ChangeUser => {
-            let ChangeUser { role, disabled, patient, practitioner, password } = asked.json()?;
-            let change = UserChange { role, disabled, patient, practitioner, password };
+            let ChangeUser { role, disabled, patient, practitioner, email, password } = asked.json()?;
+            let change = UserChange { role, disabled, patient, practitioner, email, password };
             Ok(ok(account(&accounts.change_user(caller, &asked.id, change).await?)))
         }
         Endpoint::Clients
@@ -98,7 +178,14 @@ async fn known(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<An
         | Endpoint::Client
         | Endpoint::ChangeClient
         | Endpoint::RemoveClient => client::answer(accounts, caller, asked).await,
-        Endpoint::Launch | Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register => open(accounts, asked).await,
+        Endpoint::Launch
+        | Endpoint::LogIn
+        | Endpoint::Refresh
+        | Endpoint::Register
+        | Endpoint::AskForLink
+        | Endpoint::Forgot
+        | Endpoint::ChoosePassword
+        | Endpoint::Reset => open(accounts, asked).await,
     }
 }
 
@@ -111,7 +198,8 @@ async fn launch(context: &Context, accounts: &Accounts, caller: &Caller, asked: 
 
 /// A page of accounts.
 async fn users(accounts: &Accounts, caller: &Caller, asked: &Asked) -> Result<Answered> {
-    let rows: Vec<Value> = accounts.users(caller, &asked.after()?).await?.iter().map(account).collect();
+    let after = parameter(asked, "after")?.unwrap_or_default();
+    let rows: Vec<Value> = accounts.users(caller, &after).await?.iter().map(account).collect();
     Ok(ok(json!({ "users": rows })))
 }
 
@@ -133,6 +221,7 @@ fn me(caller: &Caller) -> Value {
         "role": account.role,
         "patient": account.patient,
         "practitioner": account.practitioner,
+        "email": account.email,
         "session": caller.session,
         "scopes": caller.scopes,
     })
@@ -146,6 +235,7 @@ fn account(row: &AccountRow) -> Value {
         "role": row.role,
         "patient": row.patient,
         "practitioner": row.practitioner,
+        "email": row.email,
         "disabled": row.disabled,
         "has_password": row.password.is_some(),
         "created": instant(row.created),

@@ -1,7 +1,7 @@
 //! What is asked of accounts, and reading it: JSON, for some also a form, and no member that is not known.
 
 use super::Endpoint;
-use crate::account::Caller;
+use crate::account::{Caller, Language};
 use crate::error::{Error, Kind, Result};
 use crate::interaction::request::form_urlencoded;
 use bytes::Bytes;
@@ -20,7 +20,27 @@ pub struct Asked {
     pub content_type: Option<String>,
     /// What the client says of itself.
     pub client: String,
+    /// What people are answered in.
+    pub language: Language,
+    /// Whether a browser shows the answer: it is a page.
+    pub wants_page: bool,
     pub body: Bytes,
+}
+
+/// `username`: or the e-mail address.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forgot {
+    pub username: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    pub token: String,
+    pub new_password: String,
+    /// What a form asks for, so that a slip of the finger shows.
+    pub new_password_again: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +101,10 @@ pub struct MakeUser {
     pub role: String,
     pub patient: Option<String>,
     pub practitioner: Option<String>,
+    pub email: Option<String>,
+    /// Whether a letter is sent by which the password is set.
+    #[serde(default)]
+    pub invite: bool,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +116,8 @@ pub struct ChangeUser {
     pub patient: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
     pub practitioner: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    pub email: Option<Option<String>>,
     pub password: Option<String>,
 }
 

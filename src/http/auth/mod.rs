@@ -3,19 +3,22 @@
 mod answer;
 mod asked;
 mod client;
+mod page;
 
 use super::respond::{Form, refusal};
 use super::told::Told;
 use super::{State, base, body, trail};
-use crate::account::Accounts;
+use crate::account::{Accounts, Caller, Language};
 use crate::audit::record::What;
 use crate::error::{Error, Kind, Result};
 use crate::http::fhir::header;
 use crate::telemetry::log_failure;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
+use actix_web::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, USER_AGENT,
+};
 use actix_web::{HttpRequest, HttpResponse, web};
-use answer::{Answered, answer};
+use answer::{Answered, Body, answer};
 use asked::{Asked, LogIn};
 use std::sync::Arc;
 
@@ -31,6 +34,12 @@ enum Endpoint {
     Me,
     Register,
     ChangePassword,
+    /// The page on which a link is asked for.
+    AskForLink,
+    Forgot,
+    /// The page to which a link leads.
+    ChoosePassword,
+    Reset,
     Sessions,
     EndSession,
     Keys,
@@ -55,6 +64,10 @@ const ENDPOINTS: &[(&str, &str, Endpoint, &str)] = &[
     ("GET", "me", Endpoint::Me, "me"),
     ("POST", "register", Endpoint::Register, "register"),
     ("POST", "password/change", Endpoint::ChangePassword, "change-password"),
+    ("GET", "password/forgot", Endpoint::AskForLink, "ask-for-link"),
+    ("POST", "password/forgot", Endpoint::Forgot, "forgot-password"),
+    ("GET", "password/reset", Endpoint::ChoosePassword, "choose-password"),
+    ("POST", "password/reset", Endpoint::Reset, "reset-password"),
     ("GET", "sessions", Endpoint::Sessions, "sessions"),
     ("DELETE", "sessions/{}", Endpoint::EndSession, "end-session"),
     ("GET", "keys", Endpoint::Keys, "keys"),
@@ -74,7 +87,16 @@ const ENDPOINTS: &[(&str, &str, Endpoint, &str)] = &[
 impl Endpoint {
     /// What works for whoever has not logged in yet.
     fn is_open(self) -> bool {
-        matches!(self, Endpoint::LogIn | Endpoint::Refresh | Endpoint::Register)
+        matches!(
+            self,
+            Endpoint::LogIn
+                | Endpoint::Refresh
+                | Endpoint::Register
+                | Endpoint::AskForLink
+                | Endpoint::Forgot
+                | Endpoint::ChoosePassword
+                | Endpoint::Reset
+        )
     }
 }
 
@@ -99,8 +121,12 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
             let status = StatusCode::from_u16(answered.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let mut builder = HttpResponse::build(status);
             match answered.body {
-                Some(body) => builder.json(body),
-                None => builder.finish(),
+                Body::Nothing => builder.finish(),
+                Body::Json(body) => builder.json(body),
+                Body::Page(page) => builder
+                    .insert_header((CONTENT_SECURITY_POLICY, page::content_security_policy()))
+                    .content_type("text/html; charset=utf-8")
+                    .body(page),
             }
         }
         Err(error) => refused(&request, &told, &error),
@@ -116,7 +142,10 @@ async fn recorded(
     answered: Result<Answered>,
 ) -> Result<Answered> {
     let status = answered.as_ref().map_or_else(|error| error.kind.status(), |answered| answered.status);
-    let came_in = answered.as_ref().ok().and_then(|answered| answered.body.as_ref()?.get("access_token")?.as_str());
+    let came_in = answered.as_ref().ok().and_then(|answered| match &answered.body {
+        Body::Json(body) => body.get("access_token")?.as_str(),
+        Body::Nothing | Body::Page(_) => None,
+    });
     match (note_access(state, request, told, status, came_in).await, answered) {
         (Err(error), Ok(_)) => Err(error),
         (_, answered) => answered,
@@ -138,7 +167,7 @@ pub(super) async fn note_access(
         told.agent = accounts.authenticate(&state.context.store, Some(&format!("Bearer {token}"))).await?.agent;
     }
     let agent = std::mem::take(&mut told.agent);
-    let grant = crate::auth::of_nobody().asked_by(trail::origin(request, told, agent));
+    let grant = crate::auth::of_nobody().asked_by(trail::origin(state, request, told, agent));
     trail::note(state, request, told, Some(grant), status, What::default()).await
 }
 
@@ -170,22 +199,25 @@ async fn answer_one(
     let row = row.ok_or_else(|| Error::new(Kind::MethodNotAllowed, "This method means nothing here."))?;
     let (endpoint, name) = (row.2, row.3);
     told.interaction = Some(name);
-    let caller = match endpoint.is_open() {
-        true => None,
-        false => Some(accounts.authenticate(&state.context.store, header(request, AUTHORIZATION)?.as_deref()).await?),
-    };
+    let caller = caller(state, request, &accounts, endpoint).await?;
     if let Some(caller) = &caller {
         told.agent = caller.agent.clone();
     }
     let body = body::read(state, request, payload, BODY_BYTES_MAX).await?;
+    // What cannot be read of these two asks for nothing.
+    let said = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let content_type = header(request, CONTENT_TYPE)?;
+    let is_form = content_type.as_deref().is_some_and(|name| name.starts_with("application/x-www-form-urlencoded"));
     let asked = Asked {
         endpoint,
         caller,
         id: id.to_owned(),
         query: request.query_string().to_owned(),
-        content_type: header(request, CONTENT_TYPE)?,
+        content_type,
         // Not `header`: whatever a client says of itself is no reason to refuse it.
-        client: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned(),
+        client: said(USER_AGENT).unwrap_or_default().to_owned(),
+        language: Language::accepted(said(ACCEPT_LANGUAGE)),
+        wants_page: is_form && said(ACCEPT).is_some_and(|accepted| accepted.contains("text/html")),
         body: body.bytes.clone(),
     };
     if let (Endpoint::LogIn, true) = (endpoint, state.context.store.has_trail()) {
@@ -202,6 +234,37 @@ async fn answer_one(
         answered
     });
     task.await.map_err(|_| Error::internal("the request's task ended before its answer"))?
+}
+
+/// Who asks, counted against the bounds on how often; `None` where nobody need have logged in.
+async fn caller(
+    state: &State,
+    request: &HttpRequest,
+    accounts: &Accounts,
+    endpoint: Endpoint,
+) -> Result<Option<Caller>> {
+    match endpoint {
+        Endpoint::Forgot => state.limits.link(request)?,
+        Endpoint::Register => state.limits.registration(request)?,
+        _ => {}
+    }
+    if endpoint.is_open() {
+        state.limits.request_from(request)?;
+        return Ok(None);
+    }
+    authenticated(state, request, accounts).await.map(Some)
+}
+
+/// Whoever shows a credential counts by it, and who shows none, or one that is worth nothing, by the address.
+pub(super) async fn authenticated(state: &State, request: &HttpRequest, accounts: &Accounts) -> Result<Caller> {
+    let shown = header(request, AUTHORIZATION)?;
+    match accounts.authenticate(&state.context.store, shown.as_deref()).await {
+        Ok(caller) => state.limits.request_of(&caller).map(|()| caller),
+        Err(error) => {
+            state.limits.request_from(request)?;
+            Err(error)
+        }
+    }
 }
 
 pub(super) fn accounts(state: &State) -> Result<Arc<Accounts>> {

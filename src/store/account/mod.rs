@@ -2,10 +2,12 @@
 
 mod client;
 mod key;
+mod reset;
 mod session;
 
 pub use client::{ClientChange, ClientRow, CodeRow, NewCode};
 pub use key::{KeyRow, KeyState, SigningKeyRow};
+pub use reset::ResetOwner;
 pub use session::{ClientContext, NewSession, SessionRow, SessionState};
 
 use super::Store;
@@ -34,6 +36,7 @@ statements! {
     HAS_ADMIN = "has_admin";
     BY_USERNAME = "by_username";
     BY_ID = "by_id";
+    BY_EMAIL = "by_email";
     LIST = "list";
     CHANGE = "change";
     SET_PASSWORD = "set_password";
@@ -45,6 +48,7 @@ statements! {
     TIDY_SESSIONS = "tidy_sessions";
     TIDY_CODES = "tidy_codes";
     TIDY_ASSERTIONS = "tidy_assertions";
+    TIDY_RESETS = "tidy_resets";
 }
 
 /// The accounts of this database. Only the server itself has them: what a caller may do with them is decided before.
@@ -62,6 +66,8 @@ pub struct AccountRow {
     pub role: String,
     pub patient: Option<String>,
     pub practitioner: Option<String>,
+    /// Where its mail goes.
+    pub email: Option<String>,
     pub disabled: bool,
     pub created: DateTime<Utc>,
     pub changed: DateTime<Utc>,
@@ -75,6 +81,7 @@ pub struct AccountState {
     pub role: String,
     pub patient: Option<String>,
     pub practitioner: Option<String>,
+    pub email: Option<String>,
 }
 
 /// An account to be made.
@@ -86,15 +93,17 @@ pub struct NewAccount<'a> {
     pub role: &'a str,
     pub patient: Option<&'a str>,
     pub practitioner: Option<&'a str>,
+    pub email: Option<&'a str>,
 }
 
-/// What an administrator changes; `None` leaves it as it is. Of a link the inner `None` takes it away.
+/// What an administrator changes; `None` leaves it as it is. Of a link and an address the inner `None` takes it away.
 #[derive(Debug, Default)]
 pub struct AccountChange<'a> {
     pub role: Option<&'a str>,
     pub disabled: Option<bool>,
     pub patient: Option<Option<&'a str>>,
     pub practitioner: Option<Option<&'a str>>,
+    pub email: Option<Option<&'a str>>,
     /// The hash.
     pub password: Option<&'a str>,
 }
@@ -119,7 +128,7 @@ impl AccountTables {
     /// `None`: the user name is taken.
     pub async fn add(&self, new: &NewAccount<'_>) -> Result<Option<AccountRow>> {
         let parameters: Parameters =
-            &[&new.id, &new.username, &new.password, &new.role, &new.patient, &new.practitioner];
+            &[&new.id, &new.username, &new.password, &new.role, &new.patient, &new.practitioner, &new.email];
         Ok(self.ask_one(ADD, parameters).await?.map(|row| account(&row)))
     }
 
@@ -141,6 +150,11 @@ impl AccountTables {
         Ok(self.ask_one(BY_ID, &[&id]).await?.map(|row| account(&row)))
     }
 
+    /// At most `count` accounts with this e-mail address, in upper or lower case.
+    pub async fn by_email(&self, email: &str, count: i64) -> Result<Vec<AccountRow>> {
+        Ok(self.ask(BY_EMAIL, &[&email, &count]).await?.iter().map(account).collect())
+    }
+
     /// At most `count` accounts whose names come after `after`.
     pub async fn list(&self, after: &str, count: i64) -> Result<Vec<AccountRow>> {
         Ok(self.ask(LIST, &[&after, &count]).await?.iter().map(account).collect())
@@ -149,6 +163,7 @@ impl AccountTables {
     /// `None`: there is no such account, or nobody could administer any more.
     pub async fn change(&self, id: &str, change: &AccountChange<'_>) -> Result<Option<AccountRow>> {
         let (patient, practitioner) = (change.patient.flatten(), change.practitioner.flatten());
+        let (sets_email, email) = (change.email.is_some(), change.email.flatten());
         let (sets_patient, sets_practitioner) = (change.patient.is_some(), change.practitioner.is_some());
         let parameters: Parameters = &[
             &id,
@@ -159,6 +174,8 @@ impl AccountTables {
             &sets_practitioner,
             &practitioner,
             &change.password,
+            &sets_email,
+            &email,
         ];
         Ok(self.ask_one(CHANGE, parameters).await?.map(|row| account(&row)))
     }
@@ -191,7 +208,7 @@ impl AccountTables {
 
     /// Removes what is too old to matter.
     pub async fn tidy(&self) -> Result<()> {
-        for statement in [TIDY_FAILURES, TIDY_SESSIONS, TIDY_CODES, TIDY_ASSERTIONS] {
+        for statement in [TIDY_FAILURES, TIDY_SESSIONS, TIDY_CODES, TIDY_ASSERTIONS, TIDY_RESETS] {
             self.ask(statement, &[]).await?;
         }
         Ok(())
@@ -206,6 +223,7 @@ fn account(row: &Row) -> AccountRow {
         role: row.get("role"),
         patient: row.get("patient"),
         practitioner: row.get("practitioner"),
+        email: row.get("email"),
         disabled: row.get("disabled"),
         created: row.get("created"),
         changed: row.get("changed"),
@@ -219,5 +237,6 @@ fn state(row: &Row) -> AccountState {
         role: row.get("role"),
         patient: row.get("patient"),
         practitioner: row.get("practitioner"),
+        email: row.get("email"),
     }
 }

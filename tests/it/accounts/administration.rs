@@ -86,13 +86,74 @@ async fn without_a_token_only_what_the_server_can_do_is_told() {
         server.delete("Patient/p1").await,
         server.get_with("Patient", &[("authorization", "Basic cm9vdDpyb290")]).await,
         server.get_with("Patient", &[("authorization", "Bearer")]).await,
+        server.get_with("Patient", &[("authorization", "Bearer ")]).await,
         server.get(&at(&server, "me")).await,
         server.get(&at(&server, "users")).await,
     ] {
         let refused = refused.expect(401);
         assert_eq!(refused.issue()["code"], "login");
-        assert!(refused.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")));
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"brasa\""));
         assert_eq!(refused.header("cache-control"), Some("no-store"));
+    }
+}
+
+#[tokio::test]
+async fn whoever_shows_a_credential_that_is_worth_nothing_is_told_that_it_is_the_credential() {
+    let server = server().await;
+    let ended = token(&server, "root").await;
+    server.as_user(&ended).send("POST", &at(&server, "logout"), Value::Null).await.expect(204);
+    for shown in [ended.as_str(), "no.such.token", "brasa_no_key", "x"] {
+        for answer in [server.as_user(shown).get("Patient").await, server.as_user(shown).get(&at(&server, "me")).await]
+        {
+            let challenge = answer.expect(401).header("www-authenticate").map(str::to_owned);
+            assert_eq!(challenge.as_deref(), Some("Bearer realm=\"brasa\", error=\"invalid_token\""), "{shown}");
+        }
+    }
+    // A wrong password is no token.
+    let wrong = try_log_in(&server, "root", "not it").await.expect(401);
+    assert_eq!(wrong.header("www-authenticate"), Some("Bearer realm=\"brasa\""));
+}
+
+#[tokio::test]
+async fn of_two_administrators_who_demote_each_other_at_once_one_remains() {
+    let server = server().await;
+    let root = token(&server, "root").await;
+    let id = |token: String| {
+        let server = &server;
+        async move { text(&server.as_user(&token).get(&at(server, "me")).await.expect(200).json()["id"]) }
+    };
+    let first = id(root.clone()).await;
+    let second = make_user(&server, &server.as_user(&root), "second", "admin").await;
+    let client = server.database.connect().await;
+    let change = include_str!("../../../sql/statements/account/change.sql");
+    let none: Option<&str> = None;
+    let mut others = Vec::new();
+    for _ in 0..2 {
+        others.push(server.database.connect().await);
+    }
+    for round in 0..20 {
+        // The statement itself, so that both are under way at once; every second time with a lock that makes both wait.
+        let demote = async |client: &tokio_postgres::Client, id: &str| {
+            let is_disabled = (round % 4 == 3).then_some(true);
+            let role = is_disabled.is_none().then_some("auditor");
+            client
+                .query(change, &[&id, &role, &is_disabled, &false, &none, &false, &none, &none, &false, &none])
+                .await
+                .unwrap()
+                .len()
+        };
+        let barrier = async {
+            if round % 2 == 1 {
+                client.batch_execute("BEGIN; SELECT FROM account ORDER BY id FOR UPDATE").await.unwrap();
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                client.batch_execute("COMMIT").await.unwrap();
+            }
+        };
+        let (one, other, ()) = tokio::join!(demote(&others[0], &second), demote(&others[1], &first), barrier);
+        assert_eq!(one + other, 1, "round {round}");
+        let admins = "SELECT count(*) FROM account WHERE role = 'admin' AND NOT disabled";
+        assert_eq!(client.query_one(admins, &[]).await.unwrap().get::<_, i64>(0), 1);
+        client.batch_execute("UPDATE account SET role = 'admin', disabled = false").await.unwrap();
     }
 }
 

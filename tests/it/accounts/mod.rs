@@ -1,8 +1,12 @@
 //! Accounts: logging in and staying so, tokens, keys, and who may administer, on a real server.
 
 mod administration;
+mod demo;
+mod explain;
 pub mod keys;
+mod letters;
 mod log_in;
+mod passwords;
 mod program;
 mod sessions;
 pub mod tokens;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
-fn command(url: &str, extra: &[(&str, &str)]) -> Command {
+pub fn command(url: &str, extra: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brasa"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     command.env("BRASA_DATABASE_URL", url).env("BRASA_LISTEN", "127.0.0.1:0").env("BRASA_AUTH", "on");
@@ -59,7 +59,10 @@ async fn a_start_without_an_administrator_says_how_to_make_one() {
 async fn no_name_password_token_or_key_reaches_the_log() {
     let client = Server::start().await;
     let url = TestDatabase::make().await.url();
+    let folder = tempfile::tempdir().unwrap();
     let admin = [
+        ("BRASA_MAIL_DIR", folder.path().to_str().unwrap()),
+        ("BRASA_BASE_URL", super::letters::BASE),
         ("BRASA_ADMIN_USERNAME", "rosario"),
         ("BRASA_ADMIN_PASSWORD", PASSWORD),
         ("BRASA_LOG", "trace"),
@@ -76,6 +79,14 @@ async fn no_name_password_token_or_key_reaches_the_log() {
     let key = text(&user.send("POST", &format!("{root}/auth/keys"), key).await.expect(201).json()["key"]);
     client.as_user(&key).get(&format!("{root}/auth/me")).await.expect(200);
     client.as_user("no.such.token").get(&format!("{root}/fhir/Patient")).await.expect(401);
+    let eva = json!({"username": "evangelina", "role": "patient", "email": "evangelina@example.org", "invite": true});
+    user.send("POST", &format!("{root}/auth/users"), eva).await.expect(201);
+    let link = super::letters::token_in(&super::letters::letters(folder.path(), 1).await[0]);
+    let forgotten = json!({"username": "evangelina@example.org"}).to_string();
+    client.send("POST", &format!("{root}/auth/password/forgot"), &json, forgotten).await.expect(202);
+    client.get(&format!("{root}/auth/password/reset?token={link}")).await.expect(200);
+    let set = json!({"token": link, "new_password": "a night by the sea"}).to_string();
+    client.send("POST", &format!("{root}/auth/password/reset"), &json, set).await.expect(204);
     let again = json!({"refresh_token": refresh}).to_string();
     client.send("POST", &format!("{root}/auth/refresh"), &json, again).await.expect(200);
     client.send("POST", &login, &json, body("a wrong password")).await.expect(401);
@@ -99,7 +110,8 @@ async fn no_name_password_token_or_key_reaches_the_log() {
     assert!(said.contains("\"interaction\":\"log-in\""), "{said}");
     let of_apps = [app_secret.as_str(), "a-code", "a-verifier", "a-state"];
     let of_people = ["rosario", PASSWORD, &access, &refresh, &key, "a wrong password", "half of", "no.such.token"];
-    for secret in of_people.into_iter().chain(of_apps) {
+    let of_letters = ["evangelina", &link, "a night by the sea"];
+    for secret in of_people.into_iter().chain(of_apps).chain(of_letters) {
         assert!(!said.contains(secret), "{secret} is in the log: {said}");
     }
 }

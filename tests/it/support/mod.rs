@@ -1,7 +1,9 @@
 //! A server of its own for each test, on a database of its own, and a client that reads its answers.
 
+pub mod authority;
 pub mod bundle;
 pub mod database;
+pub mod smtp;
 
 use brasa::app::Application;
 use brasa::config::Settings;
