@@ -107,6 +107,13 @@ impl Accounts {
         Ok(account.map(told).unwrap_or_default())
     }
 
+    /// Whose access token it is, for the audit. Nothing of it is remembered: whoever shows the token is looked up then.
+    pub async fn agent_of(&self, token: &str) -> Result<Agent> {
+        let claims = self.claims(token).await?;
+        let session = self.tables.session(&claims.sid).await?.ok_or_else(refused)?;
+        Ok(agent(&session.account, session.client.map(|client| format!("client {}", client.id))))
+    }
+
     async fn by_token(&self, store: &Store, text: &str) -> Result<Caller> {
         let claims = self.claims(text).await?;
         let live = match self.live.find(&claims.sid) {

@@ -17,6 +17,8 @@ const AS_OF_V5: &str = "
     ALTER TABLE search_number DROP COLUMN date;
     ALTER TABLE search_number DROP COLUMN is_range;
     CREATE INDEX search_number_by_range ON search_number (param, high) WHERE low < high;
+    DROP TABLE audit, audit_seal, audit_writer, audit_month;
+    DROP FUNCTION audit_open_month, audit_drop_month;
     DROP TABLE client_assertion, authorization_code, session, client, api_key, password_reset, account, signing_key, log_in_failure;
     DELETE FROM refinery_schema_history WHERE version > 5";
 

@@ -76,7 +76,7 @@ impl Accounts {
     async fn by_access_token(&self, text: &str) -> Result<Option<Known>> {
         let claims = match self.claims(text).await {
             Ok(claims) => claims,
-            Err(error) if error.kind == Kind::Unauthorized => return Ok(None),
+            Err(error) if matches!(error.kind, Kind::Unauthorized | Kind::InvalidToken) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let session = self.tables.session(&claims.sid).await?.filter(|session| session.account.id == claims.sub);

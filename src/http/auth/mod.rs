@@ -164,7 +164,7 @@ pub(super) async fn note_access(
         return Ok(());
     }
     if let (Some(token), Some(accounts)) = (came_in, &state.accounts) {
-        told.agent = accounts.authenticate(&state.context.store, Some(&format!("Bearer {token}"))).await?.agent;
+        told.agent = accounts.agent_of(token).await?;
     }
     let agent = std::mem::take(&mut told.agent);
     let grant = crate::auth::of_nobody().asked_by(trail::origin(state, request, told, agent));

@@ -85,7 +85,7 @@ fn refused(request: &HttpRequest, fault: &Fault, id: &RequestId) -> HttpResponse
 /// OAuth's word for what it has no better one for.
 fn word(kind: Kind) -> &'static str {
     match kind {
-        Kind::Unauthorized => "invalid_token",
+        Kind::Unauthorized | Kind::InvalidToken => "invalid_token",
         kind if kind.status() == 503 => "temporarily_unavailable",
         kind if kind.status() >= 500 => "server_error",
         _ => "invalid_request",
