@@ -7,6 +7,7 @@ mod accounts;
 mod encryption;
 mod mail;
 mod network;
+mod outside;
 mod table;
 mod words;
 
@@ -20,6 +21,7 @@ pub use accounts::FirstAdmin;
 pub use encryption::Encryption;
 pub use mail::{Mail, MailWay, Smtp, SmtpEncryption};
 pub use network::{Network, Origin, Origins};
+pub use outside::OutsideIssuer;
 pub use table::{Accepts, Preset, Setting, table};
 pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Secret, Switch};
 
@@ -43,6 +45,8 @@ pub struct Settings {
     pub refresh_life: Duration,
     /// Made at the start when no admin's account is there yet.
     pub first_admin: Option<FirstAdmin>,
+    /// `None`: nobody comes in by a token of another server.
+    pub outside_issuer: Option<OutsideIssuer>,
     /// `None`: no mail is sent.
     pub mail: Option<Mail>,
     /// Web pages that may use this server from a browser; `None`: none but its own.
@@ -238,6 +242,7 @@ impl Reader<'_> {
             token_life: Duration::from_secs(self.number("BRASA_TOKEN_SECONDS")?),
             refresh_life: Duration::from_secs(self.number("BRASA_REFRESH_SECONDS")?),
             first_admin: self.first_admin()?,
+            outside_issuer: self.outside_issuer()?,
             mail: self.mail()?,
             cors_origins: self.optional("BRASA_CORS_ORIGINS", Origins::parse)?,
             trusted_proxies: self

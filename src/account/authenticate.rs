@@ -1,5 +1,6 @@
 //! From the header of a request to the one who asks. <https://www.rfc-editor.org/rfc/rfc6750>
 
+use super::issuer::Issuer;
 use super::live::Credential;
 use super::secret::{self, ApiKey, KEY_PREFIX};
 use super::session::OWN_CLIENT;
@@ -91,8 +92,53 @@ impl Accounts {
         }
         match credential.starts_with(KEY_PREFIX) {
             true => self.by_key(store, credential).await,
-            false => self.by_token(store, credential).await,
+            false => match self.outside.as_ref().filter(|issuer| issuer.is_of(credential)) {
+                Some(issuer) => self.by_outside_token(store, issuer, credential).await,
+                None => self.by_token(store, credential).await,
+            },
         }
+    }
+
+    /// Role and links are those of the token: the provider knows the account, and this server does not.
+    async fn by_outside_token(&self, store: &Store, issuer: &Issuer, text: &str) -> Result<Caller> {
+        let person = issuer.person(text).await?.ok_or_else(refused)?;
+        let account = AccountState {
+            id: issuer.account_of(&person),
+            username: person.name,
+            role: person.role.map_or("", Role::as_str).to_owned(),
+            patient: person.patient,
+            practitioner: person.practitioner,
+            email: None,
+        };
+        let scopes = person.scope.filter(|scope| Scopes::are_meant(scope));
+        let client = scopes.as_deref().map(|scope| Client { scopes: Scopes::parse(scope), patient: link(&account) });
+        let live = self.with_duties(store, account).await?;
+        Ok(Caller {
+            agent: agent(&live.account, person.client.map(|client| format!("client {client}"))),
+            account: live.account.clone(),
+            session: None,
+            key: None,
+            scopes,
+            grant: grant(&live, client),
+        })
+    }
+
+    /// Duties of somebody from outside, remembered for some seconds as those of an account are.
+    async fn with_duties(&self, store: &Store, account: AccountState) -> Result<Credential> {
+        let known = format!("outside {}", account.practitioner.as_deref().unwrap_or_default());
+        let found = self.live.find(&known).filter(|found| found.account == account);
+        let duties = match found {
+            Some(found) => found.duties.clone(),
+            None => {
+                let read = Instant::now();
+                let duties = duties(store, &account).await?;
+                let (account, of_account) = (account.clone(), duties.clone());
+                let credential = Credential { account, duties: of_account, key: None, client: None };
+                self.live.note(&known, read, Arc::new(credential));
+                duties
+            }
+        };
+        Ok(Credential { account, duties, key: None, client: None })
     }
 
     /// The account of this name, for the audit, when somebody tried to be it.

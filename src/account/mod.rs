@@ -4,6 +4,7 @@
 
 mod authenticate;
 mod demo;
+mod issuer;
 mod key;
 mod letter;
 mod live;
@@ -46,6 +47,8 @@ pub struct Accounts {
     live: Live,
     /// Who makes the tokens, and for whom they are: this server's FHIR endpoint.
     issuer: String,
+    /// `None`: only tokens of this server are taken.
+    outside: Option<issuer::Issuer>,
     token_seconds: i64,
     refresh_seconds: i64,
     registration: bool,
@@ -69,6 +72,7 @@ impl Accounts {
             ring,
             live: Live::default(),
             issuer: issuer.to_owned(),
+            outside: settings.outside_issuer.as_ref().map(issuer::Issuer::new).transpose()?,
             token_seconds: seconds(settings.token_life),
             refresh_seconds: seconds(settings.refresh_life),
             registration: settings.registration,

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod id_key;
 pub mod key;
 pub mod membership;
+pub mod outside;
 pub mod password;
 pub mod policy;
 pub mod role;

@@ -106,6 +106,12 @@ pub struct Scopes {
 }
 
 impl Scopes {
+    /// Whether a text has a word about resources, understood or not: then nothing else is allowed.
+    pub fn are_meant(text: &str) -> bool {
+        let levels = ["patient/", "user/", "system/"];
+        text.split(' ').any(|word| levels.iter().any(|level| word.starts_with(level)))
+    }
+
     /// Words that are not about resources (`openid`, `launch`) and words that are not understood give no right here.
     pub fn parse(text: &str) -> Scopes {
         Scopes { resources: text.split(' ').filter_map(ResourceScope::parse).collect() }

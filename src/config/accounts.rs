@@ -67,6 +67,7 @@ impl Settings {
                 somebody typed into it. List the origins of your own pages, such as https://app.example.org.";
             return Err(SettingError::new("BRASA_CORS_ORIGINS", message.to_owned()));
         }
+        self.validate_outside_issuer()?;
         match self.auth {
             Auth::Off => self.validate_without_accounts()?,
             Auth::On if self.mode == Mode::Production => {

@@ -6,8 +6,9 @@ mod explain;
 pub mod keys;
 mod letters;
 mod log_in;
+mod outside;
 mod passwords;
-mod program;
+pub mod program;
 mod sessions;
 pub mod tokens;
 

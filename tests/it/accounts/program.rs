@@ -19,8 +19,12 @@ pub fn command(url: &str, extra: &[(&str, &str)]) -> Command {
 }
 
 /// A server that is listening, the lines that it wrote until then, and its root.
-async fn serve(url: &str, extra: &[(&str, &str)]) -> (Child, BufReader<ChildStderr>, String, String) {
-    let mut child = command(url, extra).arg("serve").spawn().unwrap();
+pub async fn serve(url: &str, extra: &[(&str, &str)]) -> (Child, BufReader<ChildStderr>, String, String) {
+    listening(command(url, extra).arg("serve").spawn().unwrap()).await
+}
+
+/// As [`serve`], of a server that was started.
+pub async fn listening(mut child: Child) -> (Child, BufReader<ChildStderr>, String, String) {
     let mut reader = BufReader::new(child.stderr.take().unwrap());
     let mut said = String::new();
     let wait = async {
@@ -38,7 +42,7 @@ async fn serve(url: &str, extra: &[(&str, &str)]) -> (Child, BufReader<ChildStde
 }
 
 /// Stops the server; the rest of what it wrote.
-async fn stop(mut child: Child, mut reader: BufReader<ChildStderr>) -> String {
+pub async fn stop(mut child: Child, mut reader: BufReader<ChildStderr>) -> String {
     let kill = format!("kill -TERM {}", child.id().unwrap());
     assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
     let mut rest = String::new();

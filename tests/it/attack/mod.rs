@@ -1,6 +1,7 @@
 //! Attacks: who may not see or change something tries every road to it.
 
 mod bundles;
+mod canary;
 mod desk;
 mod roads;
 mod world;

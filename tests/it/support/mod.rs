@@ -3,6 +3,7 @@
 pub mod authority;
 pub mod bundle;
 pub mod database;
+pub mod node;
 pub mod smtp;
 
 use brasa::app::Application;
