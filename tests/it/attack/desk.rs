@@ -3,6 +3,7 @@
 use crate::support::database::TestDatabase;
 use brasa::app::Engine;
 use brasa::auth::access::Access;
+use brasa::auth::agent::{Agent, Origin};
 use brasa::auth::role::Role;
 use brasa::auth::{Grant, of_server};
 use brasa::config::Settings;
@@ -12,12 +13,16 @@ use brasa::interaction::handle;
 use brasa::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use brasa::interaction::route::route;
 use brasa::store::search::Trace;
-use brasa::store::{HistoryScope, HistoryWindow, embedded};
+use brasa::store::{AuditQuery, HistoryScope, HistoryWindow, embedded};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 pub struct Desk {
     engine: Engine,
+    /// What was asked by somebody: the request's id, how it was answered, and what it was.
+    asked: Mutex<Vec<(String, u16, String)>>,
     /// Dropped with the engine: the database goes with it.
     _database: TestDatabase,
 }
@@ -73,27 +78,77 @@ pub fn patient(id: &str) -> Access {
 }
 
 impl Desk {
-    pub async fn open() -> Desk {
-        let database = TestDatabase::make().await;
+    /// `records`: whether accesses are recorded.
+    pub async fn open(records: bool) -> Desk {
+        Desk::on(TestDatabase::make().await, records).await
+    }
+
+    async fn on(database: TestDatabase, records: bool) -> Desk {
         let url = database.url();
         let look_up = |name: &str| match name {
             "BRASA_DATABASE_URL" => Some(url.clone()),
             "BRASA_SHARD_COUNT" => Some("8".to_owned()),
             "BRASA_POOL_CONNECTIONS_MAX" => Some("8".to_owned()),
+            "BRASA_AUDIT" => Some(if records { "on" } else { "off" }.to_owned()),
             _ => None,
         };
         let settings = Settings::from_env(look_up).unwrap();
         let engine = Engine::open(&settings, embedded::Role::Attach, |_: &str| {}).await.unwrap();
-        Desk { engine, _database: database }
+        Desk { engine, asked: Mutex::default(), _database: database }
+    }
+
+    /// From now on accesses are recorded.
+    pub async fn recording(self) -> Desk {
+        let Desk { engine, _database, .. } = self;
+        engine.close().await.unwrap();
+        Desk::on(_database, true).await
     }
 
     pub async fn ask(&self, access: &Access, ask: &Ask) -> Told {
-        self.under(&Grant::of(access.clone()), ask).await
+        let what = format!("{} {}", ask.method, ask.path);
+        let request = {
+            let mut asked = self.asked.lock().unwrap();
+            let request = format!("ask-{}", asked.len());
+            asked.push((request.clone(), 0, what));
+            request
+        };
+        let agent = Agent { account: Some("attacker".to_owned()), ..Agent::default() };
+        let grant = Grant::of(access.clone()).asked_by(Origin { agent, request: request.clone() });
+        let told = self.under(&grant, ask, &request).await;
+        let mut asked = self.asked.lock().unwrap();
+        let slot = asked.iter_mut().find(|one| one.0 == request).unwrap();
+        slot.1 = told.status;
+        drop(asked);
+        told
+    }
+
+    /// Each access that somebody asked for has its record, with how it was answered.
+    pub async fn each_is_recorded(&self) {
+        let (grant, store) = (of_server(), &self.engine.context.store);
+        let mut recorded: HashMap<String, Vec<u16>> = HashMap::new();
+        let mut query = AuditQuery { count: 1_000, ..AuditQuery::default() };
+        loop {
+            let page = store.audit_list(&grant, &query).await.unwrap();
+            let Some(last) = page.last() else { break };
+            query.after = Some(last.key);
+            for one in page {
+                assert_eq!(one.record.agent.account.as_deref(), Some("attacker"));
+                recorded.entry(one.record.request).or_default().push(one.record.status);
+            }
+        }
+        let asked = self.asked.lock().unwrap().clone();
+        assert!(!asked.is_empty());
+        for (request, status, what) in asked {
+            let statuses = recorded.get(&request).unwrap_or_else(|| panic!("{what} ({status}) has no record"));
+            // Of a Bundle each entry is told.
+            let is_bundle = what == "POST " && status == 200;
+            assert!(is_bundle || statuses.contains(&status), "{what}: answered {status}, recorded {statuses:?}");
+        }
     }
 
     /// As the server itself, which may everything.
     pub async fn do_all(&self, ask: &Ask) -> Told {
-        self.under(&of_server(), ask).await
+        self.under(&of_server(), ask, "attack").await
     }
 
     /// The names of the statements that a read, a vread and a history cost.
@@ -114,7 +169,7 @@ impl Desk {
         trace.steps().iter().map(|step| step.purpose).collect()
     }
 
-    async fn under(&self, grant: &Grant, ask: &Ask) -> Told {
+    async fn under(&self, grant: &Grant, ask: &Ask, id: &str) -> Told {
         let (path, query) = ask.path.split_once('?').unwrap_or((&ask.path, ""));
         let answered = async {
             let request = Request {
@@ -124,7 +179,7 @@ impl Desk {
                 prefer: Prefer::default(),
                 base: "http://brasa.test/fhir".to_owned(),
                 body: ask.body.as_ref().map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
-                id: "attack".to_owned(),
+                id: id.to_owned(),
             };
             handle(&self.engine.context, grant, &request).await
         };

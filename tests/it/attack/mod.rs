@@ -74,6 +74,7 @@ async fn a_patient_gets_the_same_answers_whether_or_not_another_patients_record_
         }
     }
     assert!(answered * 4 > count, "only {answered} of {count} requests were answered: they show nothing");
+    with.each_is_recorded().await;
     let some: Vec<&String> = faults.iter().take(12).collect();
     assert!(
         faults.is_empty(),
@@ -92,11 +93,17 @@ async fn nobody_changes_what_is_not_theirs() {
         let told = desk.ask(&me, &ask).await;
         let is_conditional = ask.method == "DELETE" && ask.path.contains('?');
         // What is not seen is not there to be deleted.
-        let expected: &[u16] = if is_conditional { &[204, 403, 404] } else { &[403, 404] };
+        let expected: &[u16] = match is_conditional {
+            // Nobody writes what the server itself records.
+            _ if ask.path.starts_with("AuditEvent") => &[405],
+            true => &[204, 403, 404],
+            false => &[403, 404],
+        };
         assert!(expected.contains(&told.status), "{} {}: {} {}", ask.method, ask.path, told.status, told.body);
     }
     let after = desk.do_all(&Ask::get("_history?_count=1000")).await;
     assert_eq!(without_chance(&before), without_chance(&after), "something was written");
+    desk.each_is_recorded().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,9 +212,9 @@ async fn each_role_does_what_the_table_says_and_no_more() {
         ("an admin sees no record", &admin, Ask::get("Patient/own"), 403),
         ("an admin searches no records", &admin, Ask::get("Observation"), 403),
         ("an admin keeps the directory", &admin, post(json!({"resourceType": "Practitioner"})), 201),
-        ("an auditor reads the audit", &auditor, Ask::get("AuditEvent/opened"), 200),
+        ("an auditor reads the audit", &auditor, Ask::get("AuditEvent"), 200),
         ("an auditor reads nothing else", &auditor, Ask::get("Patient/own"), 403),
-        ("an auditor writes nothing", &auditor, post(json!({"resourceType": "AuditEvent"})), 403),
+        ("an auditor writes nothing", &auditor, post(json!({"resourceType": "AuditEvent"})), 405),
         ("a patient reports a measurement", &me, post(observation(OWN, "Patient/own")), 201),
         ("a patient reports none of another's", &me, post(observation(OTHER, "Patient/own")), 403),
         ("a patient reports none in a doctor's name", &me, post(observation(OWN, "Practitioner/shared")), 403),
@@ -219,6 +226,7 @@ async fn each_role_does_what_the_table_says_and_no_more() {
         let told = desk.ask(access, &ask).await;
         assert_eq!(told.status, status, "{what}: {}", told.body);
     }
+    desk.each_is_recorded().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

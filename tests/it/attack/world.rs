@@ -122,7 +122,7 @@ fn place(object: &mut Map<String, Value>, node: Node, path: &[&str], value: &Val
 
 /// Opens a world with what is shared and the record of the one who looks; with the other one's record, if it is wanted.
 pub async fn world(with_other: bool) -> Desk {
-    let desk = Desk::open().await;
+    let desk = Desk::open(false).await;
     let mut resources = shared();
     resources.extend(record(OWN));
     if with_other {
@@ -137,5 +137,6 @@ pub async fn world(with_other: bool) -> Desk {
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
     let told = desk.do_all(&Ask::with("POST", "", bundle)).await;
     assert_eq!(told.status, 200, "{}", told.body);
-    desk
+    // AuditEvents that were stored before are seen by nobody from now on.
+    desk.recording().await
 }
