@@ -4,6 +4,7 @@ mod bundles;
 mod canary;
 mod desk;
 mod roads;
+mod walk;
 mod world;
 
 use brasa::auth::role::Role;
