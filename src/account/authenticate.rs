@@ -273,14 +273,7 @@ pub struct Standing {
 pub async fn standing_of(store: &Store, username: &str, scopes: Option<&str>) -> Result<Option<Standing>> {
     let tables = store.accounts(&auth::of_server())?;
     let Some(account) = tables.by_username(&super::folded(username)).await? else { return Ok(None) };
-    let state = AccountState {
-        id: account.id.clone(),
-        username: account.username.clone(),
-        role: account.role.clone(),
-        patient: account.patient.clone(),
-        practitioner: account.practitioner.clone(),
-        email: account.email.clone(),
-    };
+    let state = account.state();
     let client = scopes.map(|scopes| Client { scopes: Scopes::parse(scopes), patient: link(&state) });
     let access = access(&state, duties(store, &state).await?, client);
     let grant = Grant::of(access.clone());

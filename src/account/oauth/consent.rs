@@ -13,7 +13,7 @@ use crate::auth::token;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
-use crate::store::{AccountRow, AccountState, ClientRow, NewCode, Store};
+use crate::store::{AccountRow, ClientRow, NewCode, Store};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
@@ -293,7 +293,7 @@ impl Accounts {
     }
 
     async fn patient_of(&self, store: &Store, account: &AccountRow, id: &str) -> Result<Option<String>> {
-        let grant = authenticate::grant_of(store, state_of(account)).await?;
+        let grant = authenticate::grant_of(store, account.state()).await?;
         self.seen_patient(store, &grant, id).await
     }
 
@@ -346,16 +346,5 @@ fn check(
     match text("prompt") {
         Some("none") => Err(("login_required", "Nobody is logged in here; a person must be asked.")),
         _ => Ok(()),
-    }
-}
-
-fn state_of(account: &AccountRow) -> AccountState {
-    AccountState {
-        id: account.id.clone(),
-        username: account.username.clone(),
-        role: account.role.clone(),
-        patient: account.patient.clone(),
-        practitioner: account.practitioner.clone(),
-        email: account.email.clone(),
     }
 }

@@ -84,6 +84,20 @@ pub struct AccountState {
     pub email: Option<String>,
 }
 
+impl AccountRow {
+    /// What it may be used for.
+    pub fn state(&self) -> AccountState {
+        AccountState {
+            id: self.id.clone(),
+            username: self.username.clone(),
+            role: self.role.clone(),
+            patient: self.patient.clone(),
+            practitioner: self.practitioner.clone(),
+            email: self.email.clone(),
+        }
+    }
+}
+
 /// An account to be made.
 #[derive(Debug)]
 pub struct NewAccount<'a> {
