@@ -184,6 +184,8 @@ struct Program {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
     reader: Option<std::thread::JoinHandle<()>>,
+    /// It stays as long as the program.
+    _database: Option<TestDatabase>,
 }
 
 impl Program {
@@ -199,12 +201,13 @@ impl Program {
                 kept.lock().unwrap().push(line);
             }
         });
-        Program { child, lines, reader: Some(reader) }
+        Program { child, lines, reader: Some(reader), _database: None }
     }
 
     /// Serves on a free port, on a database of its own; with the address of its root.
     async fn serve(settings: &[(&str, &str)]) -> (Program, String) {
-        let url = TestDatabase::make().await.url();
+        let database = TestDatabase::make().await;
+        let url = database.url();
         let mut all = vec![
             ("BRASA_DATABASE_URL", url.as_str()),
             ("BRASA_LISTEN", "127.0.0.1:0"),
@@ -212,7 +215,8 @@ impl Program {
             ("BRASA_HTTP_WORKERS", "1"),
         ];
         all.extend_from_slice(settings);
-        let program = Program::start(&all);
+        let mut program = Program::start(&all);
+        program._database = Some(database.clone());
         let mut line = String::new();
         until("the address", || {
             line = program.line_with("FHIR R4 at ").unwrap_or_default();

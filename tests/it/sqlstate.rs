@@ -7,7 +7,8 @@ use brasa::store::sqlstate::{Failure, Phase, classify};
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sqlstate_has_the_reaction_that_its_class_demands() {
     const BUSY: Kind = Kind::Busy { retry_after_seconds: 1 };
-    let client = TestDatabase::make().await.connect().await;
+    let database = TestDatabase::make().await;
+    let client = database.connect().await;
     for (state, phase, sort, kind) in [
         ("40001", Phase::Statement, "raced", Kind::Conflict),
         ("40P01", Phase::Commit, "raced", Kind::Conflict),

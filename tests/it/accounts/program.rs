@@ -53,7 +53,8 @@ pub async fn stop(mut child: Child, mut reader: BufReader<ChildStderr>) -> Strin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_without_an_administrator_says_how_to_make_one() {
-    let url = TestDatabase::make().await.url();
+    let database = TestDatabase::make().await;
+    let url = database.url();
     let (child, reader, said, _) = serve(&url, &[]).await;
     assert!(said.contains("BRASA_ADMIN_USERNAME and BRASA_ADMIN_PASSWORD"), "{said}");
     stop(child, reader).await;
@@ -62,7 +63,8 @@ async fn a_start_without_an_administrator_says_how_to_make_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_name_password_token_or_key_reaches_the_log() {
     let client = Server::start().await;
-    let url = TestDatabase::make().await.url();
+    let database = TestDatabase::make().await;
+    let url = database.url();
     let folder = tempfile::tempdir().unwrap();
     let admin = [
         ("BRASA_MAIL_DIR", folder.path().to_str().unwrap()),
@@ -122,7 +124,8 @@ async fn no_name_password_token_or_key_reaches_the_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_listed_and_rotated_from_the_command_line() {
-    let url = TestDatabase::make().await.url();
+    let database = TestDatabase::make().await;
+    let url = database.url();
     let (child, reader, ..) = serve(&url, &[]).await;
     let run = async |word: &str| -> Output { command(&url, &[]).args(["keys", word]).output().await.unwrap() };
     let lines = |output: &Output| -> Vec<String> {

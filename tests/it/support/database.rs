@@ -6,14 +6,47 @@ use brasa::store::embedded::{EmbeddedPostgres, Role};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
 
-/// Names one test's database.
+/// Names one test's database. On plain PostgreSQL it is dropped with the last of its clones: hundreds of them would cost
+/// the database more than the tests do.
 #[derive(Debug, Clone)]
 pub struct TestDatabase {
     place: Place,
     name: String,
+    _dropped: Option<Arc<Dropped>>,
+}
+
+/// Drops its database when it goes.
+#[derive(Debug)]
+struct Dropped {
+    plain: Plain,
+    name: String,
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        static CLEANER: OnceLock<mpsc::Sender<(Plain, String)>> = OnceLock::new();
+        let cleaner = CLEANER.get_or_init(|| {
+            let (sender, names) = mpsc::channel();
+            std::thread::spawn(|| clean(names));
+            sender
+        });
+        let _ = cleaner.send((self.plain.clone(), self.name.clone()));
+    }
+}
+
+/// Beside the tests, which need not wait for it. What is left over when the process ends goes with the whole folder.
+fn clean(names: mpsc::Receiver<(Plain, String)>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (plain, name) in names {
+        runtime.block_on(async {
+            let client = connect(&plain.config_of("postgres")).await;
+            client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+        });
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -32,6 +65,14 @@ struct Plain {
     user: String,
 }
 
+impl Plain {
+    fn config_of(&self, name: &str) -> Config {
+        let mut config = Config::new();
+        config.host_path(&self.socket).user(&self.user).dbname(name);
+        config
+    }
+}
+
 const TEMPLATE: &str = "brasa_template";
 
 impl TestDatabase {
@@ -40,18 +81,19 @@ impl TestDatabase {
         let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         match citus_url() {
             Some(url) => {
-                let database = TestDatabase { place: Place::Citus(url.clone()), name };
+                let database = TestDatabase { place: Place::Citus(url.clone()), name, _dropped: None };
                 let client = connect(&url.parse().unwrap()).await;
                 client.batch_execute(&format!("CREATE SCHEMA {}", database.name)).await.unwrap();
                 database
             }
             None => {
                 let plain = plain().await.clone();
-                let database = TestDatabase { place: Place::Plain(plain), name };
+                let dropped = Arc::new(Dropped { plain: plain.clone(), name: name.clone() });
+                let database = TestDatabase { place: Place::Plain(plain.clone()), name, _dropped: Some(dropped) };
                 // Two clones of one template at once are refused: tests take turns.
                 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
                 let _turn = TURN.lock().await;
-                let client = connect(&database.config_of("postgres")).await;
+                let client = connect(&plain.config_of("postgres")).await;
                 let sql = format!("CREATE DATABASE {} TEMPLATE {TEMPLATE}", database.name);
                 client.batch_execute(&sql).await.unwrap();
                 database
@@ -61,7 +103,7 @@ impl TestDatabase {
 
     /// A database that the test made by itself, by its BRASA_DATABASE_URL.
     pub fn elsewhere(url: String) -> TestDatabase {
-        TestDatabase { place: Place::Elsewhere(url), name: String::new() }
+        TestDatabase { place: Place::Elsewhere(url), name: String::new(), _dropped: None }
     }
 
     /// What BRASA_DATABASE_URL is set to.
@@ -85,17 +127,6 @@ impl TestDatabase {
     /// A connection of the test's own, to look behind the server.
     pub async fn connect(&self) -> Client {
         connect(&self.url().parse().unwrap()).await
-    }
-
-    fn config_of(&self, name: &str) -> Config {
-        match &self.place {
-            Place::Plain(plain) => {
-                let mut config = Config::new();
-                config.host_path(&plain.socket).user(&plain.user).dbname(name);
-                config
-            }
-            Place::Citus(url) | Place::Elsewhere(url) => url.parse().unwrap(),
-        }
     }
 }
 
@@ -126,11 +157,10 @@ async fn plain() -> &'static Plain {
             let plain = Plain { socket, user: config.get_user().unwrap_or("brasa").to_owned() };
             let client = connect(&config).await;
             // A crash of the machine may take the tests' data along; durability is tested by killing processes.
-            for sql in
-                ["ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET max_connections = 400", "SELECT pg_reload_conf()"]
-            {
-                client.batch_execute(sql).await.unwrap();
+            for name in ["fsync", "full_page_writes"] {
+                client.batch_execute(&format!("ALTER SYSTEM SET {name} = off")).await.unwrap();
             }
+            client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
             client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
             migrate_template(&plain).await;
             // Forgotten on purpose: the watcher stops it when this process ends.
