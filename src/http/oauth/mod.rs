@@ -11,7 +11,8 @@ use super::{State, auth, base};
 use crate::auth::smart::address::Addresses;
 use crate::auth::smart::discovery;
 use crate::error::Result;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use token::Endpoint;
 
@@ -54,9 +55,10 @@ pub async fn authorize(request: HttpRequest, payload: web::Payload, state: web::
     let mut told = told(&request, "authorize");
     let response = authorize::answer(&request, payload, &state, &mut told).await;
     // The page alone is nobody's access.
-    let response = match request.method().as_str() {
-        "POST" => recorded(&request, &state, &mut told, response, None).await,
-        _ => response,
+    let is_page = request.method() == Method::GET && response.status() == StatusCode::OK;
+    let response = match is_page {
+        false => recorded(&request, &state, &mut told, response, None).await,
+        true => response,
     };
     told.tell(&request, response)
 }
@@ -94,11 +96,21 @@ async fn recorded(
     response: HttpResponse,
     came_in: Option<&str>,
 ) -> HttpResponse {
-    let status = response.status();
+    let status = match tells_of_an_error(&response) {
+        true => StatusCode::FORBIDDEN,
+        false => response.status(),
+    };
     match auth::note_access(state, request, told, status.as_u16(), came_in).await {
         Err(error) if !status.is_client_error() && !status.is_server_error() => auth::refused(request, told, &error),
         _ => response,
     }
+}
+
+/// Whether the app is sent an error instead of a code: refused, though its status is that of a redirect.
+fn tells_of_an_error(response: &HttpResponse) -> bool {
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let query = location.and_then(|address| address.split_once('?')).map_or("", |(_, query)| query);
+    query.split('&').any(|pair| pair.starts_with("error="))
 }
 
 fn told(request: &HttpRequest, interaction: &'static str) -> Told {

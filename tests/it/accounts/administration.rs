@@ -25,6 +25,7 @@ async fn only_an_administrator_sees_makes_and_changes_accounts() {
     assert!(!listed.text.contains("argon2id"));
     let after = root.get(&at(&server, "users?after=patient")).await.expect(200).json();
     assert_eq!(after["users"].as_array().unwrap().len(), 2);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -56,6 +57,7 @@ async fn an_account_is_linked_unlinked_disabled_and_given_a_password() {
     root.send("PATCH", &at(&server, "users/nobody"), json!({"disabled": true})).await.expect(404);
     let again = json!({"username": "ANA", "password": PASSWORD, "role": "patient"});
     root.send("POST", &at(&server, "users"), again).await.expect(409);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -70,6 +72,7 @@ async fn the_last_administrator_stays_one() {
     }
     make_user(&server, &root, "second", "admin").await;
     root.send("PATCH", &path, json!({"role": "auditor"})).await.expect(200);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -95,6 +98,7 @@ async fn without_a_token_only_what_the_server_can_do_is_told() {
         assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"brasa\""));
         assert_eq!(refused.header("cache-control"), Some("no-store"));
     }
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -112,6 +116,7 @@ async fn whoever_shows_a_credential_that_is_worth_nothing_is_told_that_it_is_the
     // A wrong password is no token.
     let wrong = try_log_in(&server, "root", "not it").await.expect(401);
     assert_eq!(wrong.header("www-authenticate"), Some("Bearer realm=\"brasa\""));
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -155,6 +160,7 @@ async fn of_two_administrators_who_demote_each_other_at_once_one_remains() {
         assert_eq!(client.query_one(admins, &[]).await.unwrap().get::<_, i64>(0), 1);
         client.batch_execute("UPDATE account SET role = 'admin', disabled = false").await.unwrap();
     }
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -207,6 +213,7 @@ async fn each_account_reaches_what_its_role_and_link_open() {
         let refused = ask("patient", "DELETE", path, Value::Null).await;
         assert_eq!(refused.status, 403, "{path}: {}", refused.text);
     }
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -233,6 +240,7 @@ async fn a_practitioners_duties_narrow_the_role_as_long_as_they_are_in_force() {
     root.send("PUT", &at_root, role(false)).await.expect(200);
     becomes(403, async || server.get_with("Appointment", &headers).await).await;
     server.get_with("Observation", &headers).await.expect(403);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]

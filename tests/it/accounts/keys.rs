@@ -42,6 +42,7 @@ async fn a_key_is_shown_once_and_does_nothing_after_it_is_revoked() {
     root.send("DELETE", &at(&server, &format!("keys/{id}")), Value::Null).await.expect(204);
     server.as_user(&key).get(&at(&server, "me")).await.expect(401);
     root.send("DELETE", &at(&server, &format!("keys/{id}")), Value::Null).await.expect(404);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -59,6 +60,7 @@ async fn a_key_of_an_administrator_does_not_administer_nor_speak_for_its_owner()
     key.send("POST", &at(&server, "logout"), Value::Null).await.expect(403);
     let change = json!({"old_password": super::PASSWORD, "new_password": "another long one"});
     key.send("POST", &at(&server, "password/change"), change).await.expect(403);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -79,6 +81,7 @@ async fn a_key_without_scopes_that_are_understood_is_not_made() {
     }
     let owned = json!({"name": "x", "scopes": "user/*.rs", "account": "other"});
     assert!(root.send("POST", &at(&server, "keys"), owned).await.expect(400).text.contains("account"));
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -100,6 +103,7 @@ async fn a_key_ends_with_its_time_and_with_its_account() {
     key.get(&at(&server, "me")).await.expect(200);
     root.send("PATCH", &at(&server, &format!("users/{eva}")), json!({"disabled": true})).await.expect(200);
     key.get(&at(&server, "me")).await.expect(401);
+    server.each_is_recorded().await;
 }
 
 /// The accounts of a server's database, to ask what a header opens.
@@ -146,4 +150,5 @@ async fn a_grant_is_what_the_account_may_within_the_scopes_of_the_key() {
         assert_eq!(sight(key, Permission::Delete, "Observation").await, Sight::None);
     }
     engine.close().await.unwrap();
+    server.each_is_recorded().await;
 }

@@ -22,6 +22,7 @@ async fn a_password_gives_tokens_by_json_and_by_form() {
     }
     // However the name is typed.
     try_log_in(&server, "ROOT", PASSWORD).await.expect(200);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -32,6 +33,7 @@ async fn a_wrong_password_and_no_account_are_the_same_answer() {
     assert_eq!(wrong.issue(), nobody.issue());
     assert_eq!(wrong.issue()["code"], "login");
     assert!(wrong.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")));
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -50,6 +52,7 @@ async fn each_wrong_password_makes_the_next_attempt_wait_longer_and_nobody_for_g
     tokio::time::sleep(Duration::from_secs(seconds_left(&refused))).await;
     log_in(&server, "root").await;
     log_in(&server, "root").await;
+    server.each_is_recorded().await;
 }
 
 /// A wrong password as soon as it may be tried. Of the wait after the failures before, nobody sees more than what is left.
@@ -79,6 +82,7 @@ async fn of_many_guesses_at_once_only_a_few_are_tried() {
     let guesses = futures_util::future::join_all((0..12).map(|_| try_log_in(&server, "root", "nor this"))).await;
     let tried = guesses.iter().filter(|answer| answer.status == 401).count();
     assert_eq!(tried, 1, "after a failure one guess has the turn");
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -112,12 +116,14 @@ async fn a_stranger_who_asks_to_be_admin_becomes_a_patient_without_a_record() {
     assert_eq!(short.expression(), "password");
     let server_owned = json!({"username": "eva", "password": PASSWORD, "disabled": false});
     assert!(post(&server, "register", server_owned).await.expect(400).text.contains("disabled"));
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
 async fn nobody_registers_where_registration_is_off() {
     let server = server().await;
     post(&server, "register", json!({"username": "ana", "password": PASSWORD})).await.expect(403);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -136,6 +142,7 @@ async fn a_password_is_changed_by_who_knows_it_and_ends_the_other_sessions() {
     try_log_in(&server, "eva", PASSWORD).await.expect(401);
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     try_log_in(&server, "eva", "another long one").await.expect(200);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -160,4 +167,5 @@ async fn an_account_that_was_brought_along_logs_in_and_its_hash_is_replaced() {
         let row = behind.query_one("SELECT password FROM account WHERE username = 'eva'", &[]).await.unwrap();
         assert!(row.get::<_, &str>("password").starts_with("$argon2id$"));
     }
+    server.each_is_recorded().await;
 }

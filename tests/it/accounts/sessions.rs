@@ -18,6 +18,7 @@ async fn a_refresh_token_gives_the_next_and_the_same_again_to_who_missed_the_ans
     let again = refresh(&server, &first).await.expect(200).json();
     assert_eq!(again["refresh_token"], second["refresh_token"]);
     refresh(&server, &second).await.expect(200);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -27,6 +28,7 @@ async fn of_many_refreshes_at_once_each_gets_the_same_successor() {
     let answers = futures_util::future::join_all((0..6).map(|_| refresh(&server, &first))).await;
     let next: Vec<Value> = answers.into_iter().map(|one| one.expect(200).json()["refresh_token"].clone()).collect();
     assert!(next.iter().all(|token| *token == next[0]), "{next:?}");
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -47,6 +49,7 @@ async fn a_refresh_token_that_is_used_again_later_ends_the_session() {
     behind.execute("UPDATE session SET replaced = replaced - interval '11 seconds'", &[]).await.unwrap();
     refresh(&server, &first).await.expect(401);
     refresh(&server, &second).await.expect(401);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -60,6 +63,7 @@ async fn a_refresh_token_that_somebody_thought_of_ends_no_session() {
         post(&server, "refresh", json!({"refresh_token": wrong})).await.expect(401);
     }
     refresh(&server, &tokens).await.expect(200);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -73,6 +77,7 @@ async fn nothing_that_is_stored_logs_anybody_in() {
     for secret in [value, super::PASSWORD, tokens["access_token"].as_str().unwrap()] {
         assert!(!stored.contains(secret));
     }
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -83,6 +88,7 @@ async fn logging_out_makes_both_tokens_useless() {
     root.send("POST", &at(&server, "logout"), Value::Null).await.expect(204);
     root.get(&at(&server, "me")).await.expect(401);
     refresh(&server, &tokens).await.expect(401);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -99,6 +105,7 @@ async fn an_owner_sees_the_sessions_and_ends_one() {
     other.get(&at(&server, "me")).await.expect(401);
     one.get(&at(&server, "me")).await.expect(200);
     one.send("DELETE", &path, Value::Null).await.expect(404);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -111,6 +118,7 @@ async fn nobody_ends_the_session_of_somebody_else() {
     let path = at(&server, &format!("sessions/{session}"));
     server.as_user(&eva).send("DELETE", &path, Value::Null).await.expect(404);
     server.as_user(&root).get(&at(&server, "me")).await.expect(200);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -148,4 +156,5 @@ async fn a_session_ends_with_its_time() {
     let root = server.as_user(&text(&tokens["access_token"]));
     becomes(401, async || root.get(&at(&server, "me")).await).await;
     refresh(&server, &tokens).await.expect(401);
+    server.each_is_recorded().await;
 }

@@ -60,6 +60,7 @@ async fn a_token_is_for_the_configured_address() {
         assert_eq!(forge.claims[name], "https://fhir.example.org/fhir");
     }
     assert_eq!(status(&server, &forge.with_claims(|claims| claims["aud"] = json!("urn:brasa"))).await, 401);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -69,6 +70,7 @@ async fn a_token_with_scopes_or_another_client_is_none_of_a_persons_own_session(
     assert_eq!(status(&server, &forge.with_claims(|_| ())).await, 200);
     assert_eq!(status(&server, &forge.with_claims(|claims| claims["scope"] = json!("user/*.rs"))).await, 401);
     assert_eq!(status(&server, &forge.with_claims(|claims| claims["client_id"] = json!("other"))).await, 401);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -95,6 +97,7 @@ async fn a_token_whose_header_chooses_for_itself_is_refused() {
     ] {
         assert_eq!(status(&server, &token).await, 401, "{what}");
     }
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -118,6 +121,7 @@ async fn a_token_with_other_claims_is_refused() {
     ] {
         assert_eq!(status(&server, &forge.with_claims(|claims| claims[name] = value.clone())).await, 401, "{name}");
     }
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -130,6 +134,7 @@ async fn what_a_token_says_of_a_role_is_not_believed() {
     let me = server.as_user(&token).get(&at(&server, "me")).await.expect(200).json();
     assert_eq!(me["role"], "auditor");
     server.as_user(&token).get(&at(&server, "users")).await.expect(403);
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -139,6 +144,7 @@ async fn no_other_token_passes_for_an_access_token() {
     for token in [text(&tokens["refresh_token"]), "x".to_owned(), "a.b.c".to_owned(), "x".repeat(5_000)] {
         assert_eq!(status(&server, &token).await, 401);
     }
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]

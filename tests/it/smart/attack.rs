@@ -15,6 +15,7 @@ async fn a_code_works_once_and_its_second_use_ends_the_session() {
     assert_eq!(hospital.exchange(&app, &code).await.expect(400).json()["error"], "invalid_grant");
     assert_eq!(hospital.reads(&given["access_token"], "Patient/p1").await, 401);
     hospital.refresh(&app, &given["refresh_token"], "").await.expect(400);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -28,6 +29,7 @@ async fn of_many_that_show_a_code_at_once_none_keeps_a_session() {
     for one in given {
         assert_eq!(hospital.reads(&one["access_token"], "Patient/p1").await, 401);
     }
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -68,6 +70,7 @@ async fn a_code_is_of_use_only_to_its_client_at_its_address_with_its_verifier() 
         hospital.exchange(&app, wrong).await.expect(400);
     }
     hospital.exchange(&app, &code).await.expect(200);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -92,6 +95,7 @@ async fn a_code_that_is_out_of_date_or_was_stored_elsewhere_is_useless() {
     let shown = basic(&app);
     let refused = hospital.token(&[("authorization", shown.as_str())], &pairs).await.expect(400);
     assert_eq!(refused.json()["error"], "invalid_grant");
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -126,6 +130,7 @@ async fn a_refresh_gives_no_more_and_to_nobody_else() {
     // The first one again, when it is two back: somebody has a copy.
     hospital.refresh(&app, token, "").await.expect(400);
     assert_eq!(hospital.reads(&less["access_token"], "Patient/p1").await, 401);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -187,6 +192,7 @@ async fn a_token_is_told_about_and_ended_by_those_whose_it_is() {
     assert_eq!(ask(&apps, "introspect", &own).await.expect(200).json(), nothing);
     ask(&ana, "revoke", &text(&given["access_token"])).await.expect(200);
     assert_eq!(hospital.reads(&given["access_token"], "Patient/p1").await, 401);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -210,6 +216,7 @@ async fn a_client_that_is_disabled_narrowed_or_removed_is_out_at_once() {
         assert_ne!(hospital.exchange(&app, &code).await.status, 200, "{body}");
         assert_eq!(hospital.ask(&hospital.question(&app, &[])).await.status == 200, is_there, "{body}");
     }
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -228,4 +235,5 @@ async fn a_token_of_a_clients_session_is_that_clients_and_has_scopes() {
     assert_eq!(status(&|claims| claims["client_id"] = json!("brasa")).await, 401);
     // Whose record it is about the session says.
     assert_eq!(status(&|claims| claims["patient"] = json!("p2")).await, 200);
+    hospital.server.each_is_recorded().await;
 }

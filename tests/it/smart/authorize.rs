@@ -31,6 +31,7 @@ async fn nobody_is_sent_to_an_address_that_is_not_registered() {
         let refused = hospital.ask(&hospital.question(&app, &[("client_id", unknown)])).await.expect(400);
         assert_eq!(refused.header("location"), None, "{unknown}");
     }
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -70,6 +71,7 @@ async fn what_else_is_wrong_is_told_to_the_app_with_its_state() {
     let posted =
         hospital.fill("", &[("client_id", &app.id), ("redirect_uri", REDIRECT), ("state", "s")]).await.expect(303);
     assert_eq!(parameter(posted.header("location").unwrap(), "error").as_deref(), Some("unsupported_response_type"));
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -103,6 +105,7 @@ async fn a_page_is_in_no_frame_runs_nothing_and_shows_names_as_they_are() {
     assert!(spanish.text.contains("<html lang=\"es\">") && spanish.text.contains("Contraseña"), "{}", spanish.text);
     let style = hospital.server.get(&at(&hospital.server, "style.css")).await.expect(200);
     assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -136,6 +139,7 @@ async fn a_form_that_another_page_sends_does_nothing() {
     let sent = hospital.server.send("POST", &at(&hospital.server, "authorize"), &headers, super::form(&pairs)).await;
     sent.expect(403);
     visit.allow(&ticket, SCOPES, "").await.expect(303);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -166,4 +170,5 @@ async fn who_may_not_log_in_or_does_not_want_to_gives_no_code() {
         .await
         .expect(200);
     visit.allow(&ticket, "user/Organization.rs", "").await.expect(403);
+    hospital.server.each_is_recorded().await;
 }

@@ -116,6 +116,7 @@ async fn a_backend_service_comes_in_for_its_account_within_its_scopes() {
     let refused =
         hospital.assert(&pairs[0].sign(&hospital.claims(&app, "n")), "user/*.rs patient/*.rs").await.expect(400);
     assert_eq!(refused.json()["error"], "invalid_scope");
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -141,6 +142,7 @@ async fn an_assertion_counts_once_on_all_servers() {
     let at_once = key.sign(&hospital.claims(&app, "many"));
     let answers = futures_util::future::join_all((0..5).map(|_| hospital.assert(&at_once, "system/Patient.r"))).await;
     assert_eq!(answers.iter().filter(|one| one.status == 200).count(), 1);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -184,6 +186,7 @@ async fn an_assertion_that_is_not_the_clients_own_for_this_server_and_now_shows_
     hospital.token(&[], &as_secret).await.expect(401);
     let alone = [("grant_type", "client_credentials"), ("client_id", app.id.as_str()), ("scope", "system/Patient.r")];
     hospital.token(&[], &alone).await.expect(401);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -219,6 +222,7 @@ async fn an_assertion_chooses_neither_its_key_nor_its_algorithm() {
         hospital.refuses(none, algorithm).await;
     }
     hospital.assert(&key.sign(&claims), "system/Patient.r").await.expect(200);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -241,6 +245,7 @@ async fn only_a_backend_service_comes_in_by_itself_and_as_long_as_its_account_ma
     admin.send("PATCH", &path, json!({"disabled": true})).await.expect(200);
     assert_eq!(hospital.reads(&given["access_token"], "Patient/p1").await, 401);
     hospital.assert(&key.sign(&hospital.claims(&app, "2")), "system/*.rs").await.expect(401);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -274,4 +279,5 @@ async fn what_is_out_of_date_is_removed_and_the_rest_stays() {
     assert_eq!(hospital.reads(&old["access_token"], "Patient/p1").await, 401);
     assert_eq!(hospital.reads(&new["access_token"], "Patient/p1").await, 200);
     engine.close().await.unwrap();
+    hospital.server.each_is_recorded().await;
 }

@@ -39,6 +39,7 @@ async fn a_patients_app_gets_the_patients_record_and_no_more() {
         app_of_ana.get(&at(&hospital.server, path)).await.expect(403);
     }
     app_of_ana.send("POST", &at(&hospital.server, "logout"), Value::Null).await.expect(403);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -60,6 +61,7 @@ async fn an_id_token_says_who_it_is_to_whom() {
     let back = hospital.consent(&hospital.question(&app, &[]), "ana", "patient/Patient.r", "").await;
     let without = hospital.exchange(&app, &parameter(&back, "code").unwrap()).await.expect(200).json();
     assert!(without.get("id_token").is_none() && without.get("refresh_token").is_none(), "{without}");
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -74,6 +76,7 @@ async fn what_a_person_does_not_tick_is_not_given() {
     assert_eq!(hospital.reads(&given["access_token"], "Observation/o-p1").await, 403);
     let nothing = hospital.consent(&hospital.question(&app, &[]), "ana", "system/*.rs", "").await;
     assert_eq!(parameter(&nothing, "error").as_deref(), Some("access_denied"));
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -89,6 +92,7 @@ async fn what_was_registered_bounds_what_is_asked_in_words_of_both_versions() {
         offered,
         ["patient/Observation.rs", "patient/Patient.r", "patient/Observation.read", "user/Organization.rs"]
     );
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -114,6 +118,7 @@ async fn a_practitioner_names_the_patient_whom_the_app_sees() {
     // For scopes that are about nobody no patient is needed.
     let back = visit.allow(&ticket, "user/Organization.rs", "").await.expect(303);
     assert!(parameter(back.header("location").unwrap(), "code").is_some());
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -135,6 +140,7 @@ async fn an_app_goes_on_as_long_as_its_session_which_its_person_sees_and_ends() 
         .expect(204);
     assert_eq!(hospital.reads(&next["access_token"], "Patient/p1").await, 401);
     hospital.refresh(&app, &next["refresh_token"], "").await.expect(400);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -175,6 +181,7 @@ async fn a_confidential_app_shows_its_secret_either_way() {
     send(&basic(&app), &[], &code).await.expect(200);
     let code = hospital.code(&app).await;
     send("", &[("client_id", &app.id), ("client_secret", &secret)], &code).await.expect(200);
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -205,4 +212,5 @@ async fn what_the_server_says_of_itself_is_so() {
     open.get(".well-known/smart-configuration").await.expect(404);
     assert!(open.get("metadata").await.expect(200).json()["rest"][0].get("security").is_none());
     assert_eq!(challenge(super::VERIFIER), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    server.each_is_recorded().await;
 }

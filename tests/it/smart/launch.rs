@@ -36,6 +36,7 @@ async fn an_app_that_a_person_starts_sees_the_patient_who_is_open() {
     for (path, status) in [("Observation/o-p2", 200), ("Observation/o-p1", 404)] {
         assert_eq!(hospital.reads(&given["access_token"], path).await, status, "{path}");
     }
+    hospital.server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -66,4 +67,5 @@ async fn a_launch_is_of_one_person_one_app_and_a_moment() {
     let key = text(&made.json()["key"]);
     let wanted = json!({"client_id": app.id, "patient": "p2"});
     hospital.server.as_user(&key).send("POST", &at(&hospital.server, "launches"), wanted).await.expect(403);
+    hospital.server.each_is_recorded().await;
 }

@@ -34,6 +34,7 @@ async fn only_an_administrator_registers_sees_and_changes_clients() {
     for method in ["GET", "DELETE"] {
         admin.send(method, &path, Value::Null).await.expect(404);
     }
+    server.each_is_recorded().await;
 }
 
 #[tokio::test]
@@ -93,4 +94,5 @@ async fn a_client_that_could_not_be_held_to_its_bounds_is_not_registered() {
         .await
         .expect(201);
     admin.send("POST", &at(&hospital.server, "clients"), service).await.expect(201);
+    hospital.server.each_is_recorded().await;
 }

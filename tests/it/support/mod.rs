@@ -11,6 +11,8 @@ use brasa::config::Settings;
 use database::TestDatabase;
 use reqwest::Method;
 use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -24,6 +26,8 @@ pub struct Server {
     pub database: TestDatabase,
     client: reqwest::Client,
     stop: Option<brasa::app::Stopper>,
+    /// The requests so far: their ids, what they asked, and with which status they were answered.
+    asked: Mutex<Vec<(String, String, u16)>>,
 }
 
 /// What a server answered.
@@ -134,7 +138,7 @@ impl Server {
             .pool_idle_timeout(Duration::from_secs(1))
             .build()
             .unwrap();
-        Server { base: format!("{root}/fhir"), root, database, client, stop }
+        Server { base: format!("{root}/fhir"), root, database, client, stop, asked: Mutex::default() }
     }
 
     /// Stops the server and leaves its database, for another server.
@@ -158,6 +162,10 @@ impl Server {
         }
         let response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        if let Some(id) = headers.get("x-request-id") {
+            let asked = (id.to_str().unwrap().to_owned(), format!("{method} {path}"), status);
+            self.asked.lock().unwrap().push(asked);
+        }
         let bytes = response.bytes().await.expect("the answer ends").to_vec();
         Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned(), bytes }
     }
@@ -165,6 +173,39 @@ impl Server {
     /// Opens a connection for a test that writes HTTP by hand.
     pub async fn dial(&self) -> TcpStream {
         TcpStream::connect(self.root.trim_start_matches("http://")).await.expect("the server listens")
+    }
+
+    /// Each request so far that asked for a record or for an account has its record, with how it was answered. Bundles are
+    /// not looked at: of them each entry is told.
+    pub async fn each_is_recorded(&self) {
+        let behind = self.database.connect().await;
+        let mut recorded: HashMap<String, Vec<i32>> = HashMap::new();
+        let sql = "SELECT record ->> 'request', (record ->> 'status')::int
+            FROM (SELECT convert_from(record, 'UTF8')::jsonb AS record FROM audit) told";
+        for row in behind.query(sql, &[]).await.unwrap() {
+            recorded.entry(row.get(0)).or_default().push(row.get(1));
+        }
+        let asked = self.asked.lock().unwrap().clone();
+        let to_be_told = |what: &str, status: u16| {
+            let (method, path) = what.split_once(' ').unwrap();
+            let path = path.trim_start_matches(&self.root);
+            let is_public = ["metadata", ".well-known", "/auth/style.css"].iter().any(|public| path.contains(public));
+            // A page with a form is nobody's access, and what the method means nothing to asks for nothing.
+            let is_page = method == "GET" && path.starts_with("/auth/authorize") && status == 200;
+            !is_public && !is_page && status != 405
+        };
+        let mut looked_at = 0;
+        for (id, what, status) in asked.iter().filter(|(_, what, status)| to_be_told(what, *status)) {
+            let statuses = recorded.get(id).unwrap_or_else(|| panic!("{what} ({status}) has no record"));
+            // An app that is sent back with an error was refused.
+            let is_sent_back = *status == 303 && statuses.contains(&403);
+            assert!(
+                is_sent_back || statuses.contains(&i32::from(*status)),
+                "{what}: answered {status}, recorded {statuses:?}"
+            );
+            looked_at += 1;
+        }
+        assert!(looked_at > 0, "nothing was asked");
     }
 
     /// Sends bytes as they are over a connection of their own; all that comes back until the server closes it.
