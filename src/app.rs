@@ -166,6 +166,7 @@ impl Application {
                 .wrap(from_fn(http::no_encoding_is_refused))
                 .wrap(Condition::new(is_demo, DefaultHeaders::new().add(("X-Brasa-Mode", Mode::Demo.word()))))
                 .wrap(http::cors(origins.as_ref()))
+                .wrap(from_fn(http::preflight_is_told))
                 .configure(http::routes)
         });
         let listen = settings.listen;

@@ -16,7 +16,7 @@ mod respond;
 mod told;
 mod trail;
 
-pub use cors::cors;
+pub use cors::{cors, preflight_is_told};
 pub use encoding::no_encoding_is_refused;
 
 use crate::account::Accounts;

@@ -21,6 +21,7 @@ async fn a_page_of_a_listed_origin_may_ask_everywhere_and_sees_what_it_needs() {
             let sent = "authorization, content-type, if-match, if-none-exist, prefer, x-request-id";
             let told = preflight(&server, path, OWN, method, sent).await.expect(200);
             assert_eq!(told.header("access-control-allow-origin"), Some(OWN), "{path} {method}");
+            assert!(told.header("x-request-id").is_some(), "{path} {method}");
             assert!(told.header("access-control-allow-methods").unwrap().contains(method), "{path} {method}");
             assert!(told.header("access-control-allow-headers").unwrap().to_lowercase().contains("if-none-exist"));
             assert_eq!(told.header("access-control-allow-credentials"), None);
@@ -51,6 +52,7 @@ async fn a_page_of_another_origin_is_told_nothing_and_a_program_without_one_is_n
     ] {
         let refused = preflight(&server, "/fhir/Patient", origin, "POST", "content-type").await;
         assert_eq!((refused.status, refused.header("access-control-allow-origin")), (400, None), "{origin}");
+        assert!(refused.header("x-request-id").is_some(), "{origin}");
         let read = server.get_with("metadata", &[("origin", origin)]).await;
         assert_eq!(read.header("access-control-allow-origin"), None, "{origin}");
     }
