@@ -2,9 +2,11 @@
 
 use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
+use crate::fhir::definitions::ResourceType;
 use crate::interaction::Context;
 use crate::interaction::reindex::{Indexing, per_second, progress};
 use crate::store::{Listed, ReindexJob, Turn};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -92,7 +94,8 @@ async fn run(context: &Context, grant: &Grant, turn: &Turn, mut job: ReindexJob)
     }
     tell(&job, "reindexing");
     let mut told = Instant::now();
-    while let Some(piece) = next(context, grant, &job).await? {
+    let mut rest = types_after(&job);
+    while let Some(piece) = next(context, grant, &job, &mut rest).await? {
         job.failed += number(index(context, grant, &piece).await?);
         job.done += number(piece.len());
         job.place = piece.into_iter().last();
@@ -126,16 +129,31 @@ fn tell(job: &ReindexJob, what: &str) {
     );
 }
 
-/// The resources after the job's place; `None`: there are none.
-async fn next(context: &Context, grant: &Grant, job: &ReindexJob) -> Result<Option<Vec<Listed>>> {
+/// The types that are not gone through yet, in their order.
+fn types_after(job: &ReindexJob) -> VecDeque<ResourceType> {
+    let at = job.place.as_ref().map(|place| place.resource_type);
+    job.types.iter().copied().filter(|one| at.is_none_or(|at| *one >= at)).collect()
+}
+
+/// The resources after the job's place; `None`: there are none. A piece that is not full is the last of its type: what was
+/// written after it was listed is written by servers that know what the job is for. Who looked for more would chase
+/// whoever writes all the time, and never end.
+async fn next(
+    context: &Context,
+    grant: &Grant,
+    job: &ReindexJob,
+    rest: &mut VecDeque<ResourceType>,
+) -> Result<Option<Vec<Listed>>> {
     if job.unindexed {
         let piece = context.store.list_unindexed(grant, PIECE).await?;
         return Ok((!piece.is_empty()).then_some(piece));
     }
-    let at = job.place.as_ref().map(|place| place.resource_type);
-    for resource_type in job.types.iter().copied().filter(|one| at.is_none_or(|at| *one >= at)) {
+    while let Some(resource_type) = rest.front().copied() {
         let after = job.place.as_ref().filter(|place| place.resource_type == resource_type);
         let piece = context.store.list_for_index(grant, resource_type, after, PIECE).await?;
+        if number(piece.len()) < PIECE {
+            rest.pop_front();
+        }
         if !piece.is_empty() {
             return Ok(Some(piece));
         }
