@@ -12,6 +12,7 @@ mod table;
 
 pub use compartment::{
     compartment_parameters, compartment_paths, in_compartment, in_patient_compartment, patient_compartment_paths,
+    patient_paths_of,
 };
 pub use element::{Element, ElementKind, Node, datatype, root};
 pub use primitive::PrimitiveType;

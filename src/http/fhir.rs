@@ -101,7 +101,7 @@ async fn answer_one(
         check_accept(format_of(&query), accept.as_deref())?;
     }
     // An operation may have no body; one that has no use for it refuses it.
-    let is_operation = matches!(interaction, Interaction::Reindex(_));
+    let is_operation = matches!(interaction, Interaction::Reindex(_) | Interaction::Operation(..));
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search && !is_operation;
     if writes {
         check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
@@ -109,6 +109,9 @@ async fn answer_one(
     let conditions = conditions(request)?;
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let body = body::read(state, request, payload, state.body_bytes_max).await?;
+    if is_operation && !body.bytes.is_empty() {
+        check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
+    }
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
@@ -152,7 +155,7 @@ fn conditions(request: &HttpRequest) -> Result<Conditions> {
 /// What whoever sent the request may do. What the server can do at all (`metadata`) is open to everybody: a client reads
 /// there how to log in.
 async fn grant_for(state: &State, request: &HttpRequest, interaction: &Interaction, told: &mut Told) -> Result<Grant> {
-    told.is_recorded = matches!(interaction, Interaction::Capabilities);
+    told.is_recorded = interaction.is_open();
     let of_origin = |grant: Grant, agent, told: &Told| match state.context.store.has_trail() {
         true => grant.asked_by(trail::origin(state, request, told, agent)),
         false => grant,

@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod history;
 pub mod mint;
+pub mod operation;
 pub mod parameters;
 pub mod patch;
 mod read;
@@ -148,6 +149,7 @@ async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Op
         Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,
         Interaction::ReindexStatus => reindex::status(context, grant, request).await,
         Interaction::Accesses(patient) => audit::accesses(context, grant, request, patient).await,
+        Interaction::Operation(operation, level) => operation::answer(context, grant, request, *operation, level).await,
         Interaction::Bundle => Err(Error::invalid("A Bundle cannot be an entry's request.")),
     }
 }
@@ -171,6 +173,7 @@ async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &
         Interaction::Accesses(_) => {
             Err(Error::not_supported("$accesses cannot be part of a transaction: send it by itself."))
         }
+        Interaction::Operation(operation, level) => operation::read(context, reader, request, *operation, level).await,
         _ => Err(Error::internal("a writing interaction was sent to be read")),
     }
 }

@@ -1,5 +1,6 @@
 //! The one grammar of FHIR's addresses, for HTTP and for the entries of Bundles. <https://hl7.org/fhir/R4/http.html#summary>
 
+use super::operation::Operation;
 use super::request::Method;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
@@ -33,6 +34,8 @@ pub enum Interaction {
     ReindexStatus,
     /// `$accesses`: who opened a patient's record.
     Accesses(Id),
+    /// Those of R4 and of this server that work on what their level names.
+    Operation(Operation, Level),
 }
 
 /// What an operation works on.
@@ -41,6 +44,17 @@ pub enum Level {
     System,
     Type(ResourceType),
     Instance(ResourceType, Id),
+    /// The version's text, as in [`Interaction::Vread`].
+    Version(ResourceType, Id, String),
+}
+
+impl Level {
+    pub fn resource_type(&self) -> Option<ResourceType> {
+        match self {
+            Level::System => None,
+            Level::Type(of) | Level::Instance(of, _) | Level::Version(of, ..) => Some(*of),
+        }
+    }
 }
 
 impl Interaction {
@@ -67,6 +81,7 @@ impl Interaction {
             Interaction::Reindex(_) => "$reindex",
             Interaction::ReindexStatus => "$reindex-status",
             Interaction::Accesses(_) => "$accesses",
+            Interaction::Operation(operation, _) => operation.name(),
         }
     }
 
@@ -82,6 +97,15 @@ impl Interaction {
         )
     }
 
+    /// Whether everybody may ask for it, of which nothing is recorded: what the server can do.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Interaction::Capabilities => true,
+            Interaction::Operation(operation, _) => operation.is_open(),
+            _ => false,
+        }
+    }
+
     pub fn resource_type(&self) -> Option<ResourceType> {
         match self {
             Interaction::Read(resource_type, _)
@@ -94,17 +118,14 @@ impl Interaction {
             | Interaction::Patch(resource_type, _)
             | Interaction::Delete(resource_type, _)
             | Interaction::History(HistoryScope::Instance(resource_type, _) | HistoryScope::Type(resource_type))
-            | Interaction::Search(Scope::Type(resource_type))
-            | Interaction::Reindex(Level::Type(resource_type) | Level::Instance(resource_type, _)) => {
-                Some(*resource_type)
-            }
+            | Interaction::Search(Scope::Type(resource_type)) => Some(*resource_type),
+            Interaction::Reindex(level) | Interaction::Operation(_, level) => level.resource_type(),
             Interaction::Accesses(_) => Some(ResourceType::PATIENT),
             Interaction::Search(Scope::Compartment { inner, .. }) => *inner,
             Interaction::Capabilities
             | Interaction::Bundle
             | Interaction::History(HistoryScope::System)
             | Interaction::Search(Scope::System)
-            | Interaction::Reindex(Level::System)
             | Interaction::ReindexStatus => None,
         }
     }
@@ -163,6 +184,10 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
             let version = self::id(version, resource_type)?;
             Ok(Interaction::Vread(resource_type, id, version.as_str().to_owned()))
         }
+        ["_history", version, operation] if operation.starts_with('$') => {
+            let version = self::id(version, resource_type)?.as_str().to_owned();
+            self::operation(method, operation, Level::Version(resource_type, id, version))
+        }
         ["_history"] | ["_history", _] => Err(not_allowed(method)),
         [operation] if operation.starts_with('$') => {
             self::operation(method, operation, Level::Instance(resource_type, id))
@@ -178,6 +203,9 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
 
 fn operation(method: Method, name: &str, level: Level) -> Result<Interaction> {
     match (name, method) {
+        ("$reindex", _) if matches!(level, Level::Version(..)) => {
+            Err(Error::not_found("Current versions are indexed, and no others."))
+        }
         ("$reindex", Method::Post) => Ok(Interaction::Reindex(level)),
         // It changes what is stored, if only the index.
         ("$reindex", _) => Err(not_allowed(method)),
@@ -186,7 +214,18 @@ fn operation(method: Method, name: &str, level: Level) -> Result<Interaction> {
             _ => Err(Error::not_found("A patient has accesses, as in Patient/123/$accesses.")),
         },
         ("$accesses", _) => Err(not_allowed(method)),
-        _ => Err(not_yet("This operation")),
+        _ => {
+            let operation = Operation::parse(name).ok_or_else(|| not_yet("This operation"))?;
+            if !operation.is_at(&level) {
+                let message = format!("{name} is not at this address. It is at {}.", operation.whereabouts());
+                return Err(Error::not_found(message));
+            }
+            let is_read = matches!(method, Method::Get | Method::Head) && !operation.affects_state();
+            if is_read || method == Method::Post {
+                return Ok(Interaction::Operation(operation, level));
+            }
+            Err(not_allowed(method))
+        }
     }
 }
 

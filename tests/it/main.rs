@@ -23,6 +23,7 @@ mod large;
 mod limits;
 mod load;
 mod negotiation;
+mod operation;
 mod operations;
 mod patch;
 mod references;

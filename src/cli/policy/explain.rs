@@ -1,6 +1,6 @@
 //! `brasa policy explain`: what the table of rights means for one account and one request, on the configured database.
 
-use super::which;
+use super::{operations, which};
 use crate::account::{Standing, standing_of};
 use crate::app::Engine;
 use crate::auth::policy::{Permission, Rule, Types, rules};
@@ -148,6 +148,7 @@ fn needs(interaction: &Interaction, query: &[(String, String)]) -> Vec<(Permissi
         Interaction::Search(Scope::Compartment { inner: Some(of), .. }) => vec![(Search, vec![*of])],
         Interaction::Search(Scope::System | Scope::Compartment { inner: None, .. })
         | Interaction::History(HistoryScope::System) => vec![(Search, named())],
+        Interaction::Operation(operation, level) => operations::needs(*operation, level),
         Interaction::Capabilities
         | Interaction::Bundle
         | Interaction::Reindex(_)
@@ -163,7 +164,8 @@ fn decide(
     lines: &mut Vec<String>,
 ) -> Result<bool> {
     match interaction {
-        Interaction::Capabilities => lines.push("It is open to everybody.".to_owned()),
+        interaction if interaction.is_open() => lines.push("It is open to everybody.".to_owned()),
+        Interaction::Operation(operation, level) => lines.extend(operations::told(*operation, level)),
         Interaction::Bundle => {
             lines.push("Each entry is decided by itself: explain it by its own method and address.".to_owned());
         }

@@ -1,9 +1,9 @@
 //! The FHIR search interaction: over the system, a type or a compartment. <https://hl7.org/fhir/R4/http.html#search>
 
 mod explain;
-mod include;
+pub mod include;
 mod pending;
-mod searchset;
+pub mod searchset;
 mod value_set;
 
 use super::Context;
@@ -71,6 +71,11 @@ async fn run(
     Ok(Response { patients, ..Response::of_body(200, answer.write(&found, &included)?) })
 }
 
+/// What a search comes to when the database has told what only it knows.
+pub async fn conditions(context: &Context, reader: Reader<'_>, query: &Query) -> Result<Vec<Clause>> {
+    pending::settle(context, reader, query).await
+}
+
 /// Up to `count` resources of a type that meet the criterion of a conditional interaction. It is read strictly: one that
 /// is not understood in all its parts would find the wrong resource.
 pub async fn find(
@@ -112,7 +117,8 @@ fn within_records() -> Error {
     Error::new(Kind::TooCostly, message)
 }
 
-fn read(
+/// Reads a search as it is asked.
+pub fn read(
     context: &Context,
     scope: &Scope,
     parameters: &[(String, String)],

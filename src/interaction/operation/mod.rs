@@ -1,0 +1,51 @@
+//! The operations, one file each: what they are given, whom they answer what. <https://hl7.org/fhir/R4/operations.html>
+
+mod everything;
+mod input;
+mod kind;
+mod meta;
+mod related;
+mod versions;
+
+pub use kind::Operation;
+
+use super::Context;
+use super::request::Request;
+use super::response::Response;
+use super::route::Level;
+use crate::auth::Grant;
+use crate::error::{Error, Result};
+use crate::store::Reader;
+
+/// Answers an operation of a request of its own, or of an entry of a batch.
+pub async fn answer(
+    context: &Context,
+    grant: &Grant,
+    request: &Request,
+    operation: Operation,
+    level: &Level,
+) -> Result<Response> {
+    match operation {
+        Operation::MetaAdd | Operation::MetaDelete => meta::change(context, grant, request, operation, level).await,
+        _ => read(context, context.store.reader(grant), request, operation, level).await,
+    }
+}
+
+/// Answers one that only reads, inside a transaction or outside.
+pub async fn read(
+    context: &Context,
+    reader: Reader<'_>,
+    request: &Request,
+    operation: Operation,
+    level: &Level,
+) -> Result<Response> {
+    match operation {
+        Operation::Everything => everything::answer(context, reader, request, level).await,
+        Operation::Meta => meta::read(context, reader, request, level).await,
+        Operation::Versions => versions::answer(context, request),
+        Operation::MetaAdd | Operation::MetaDelete => {
+            let message = "cannot be part of a transaction: send it by itself, or in a batch.";
+            Err(Error::not_supported(format!("{} {message}", operation.name())))
+        }
+    }
+}
