@@ -8,6 +8,7 @@ mod create;
 mod delete;
 mod history;
 pub mod mint;
+pub mod operations;
 pub mod parameters;
 pub mod patch;
 mod read;
@@ -148,6 +149,7 @@ async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Op
         Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,
         Interaction::ReindexStatus => reindex::status(context, grant, request).await,
         Interaction::Accesses(patient) => audit::accesses(context, grant, request, patient).await,
+        Interaction::Definition(operation) => capabilities::definition(context, request, operation),
         Interaction::Bundle => Err(Error::invalid("A Bundle cannot be an entry's request.")),
     }
 }
@@ -165,6 +167,7 @@ async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &
         Interaction::History(scope) => history::answer(context, reader, request, scope).await,
         Interaction::Search(scope) => search::answer(context, reader, request, scope).await,
         Interaction::Capabilities => capabilities::answer(context, request),
+        Interaction::Definition(operation) => capabilities::definition(context, request, operation),
         Interaction::Reindex(_) | Interaction::ReindexStatus => {
             Err(Error::not_supported("$reindex cannot be part of a transaction: send it by itself."))
         }

@@ -1,5 +1,6 @@
 //! The one grammar of FHIR's addresses, for HTTP and for the entries of Bundles. <https://hl7.org/fhir/R4/http.html#summary>
 
+use super::operations::{self, At, Operation};
 use super::request::Method;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
@@ -33,6 +34,8 @@ pub enum Interaction {
     ReindexStatus,
     /// `$accesses`: who opened a patient's record.
     Accesses(Id),
+    /// The OperationDefinition that the server itself has of an operation.
+    Definition(&'static Operation),
 }
 
 /// What an operation works on.
@@ -67,6 +70,7 @@ impl Interaction {
             Interaction::Reindex(_) => "$reindex",
             Interaction::ReindexStatus => "$reindex-status",
             Interaction::Accesses(_) => "$accesses",
+            Interaction::Definition(_) => "operation-definition",
         }
     }
 
@@ -99,6 +103,7 @@ impl Interaction {
                 Some(*resource_type)
             }
             Interaction::Accesses(_) => Some(ResourceType::PATIENT),
+            Interaction::Definition(_) => Some(ResourceType::OPERATION_DEFINITION),
             Interaction::Search(Scope::Compartment { inner, .. }) => *inner,
             Interaction::Capabilities
             | Interaction::Bundle
@@ -123,7 +128,6 @@ pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
         (["metadata"], Method::Get | Method::Head) => Ok(Interaction::Capabilities),
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::System)),
         ([] | ["metadata" | "_history" | "_search"], _) => Err(not_allowed(method)),
-        (["$reindex"], Method::Get | Method::Head) => Ok(Interaction::ReindexStatus),
         ([operation], _) if operation.starts_with('$') => self::operation(method, operation, Level::System),
         ([type_name, rest @ ..], _) => of_type(method, resource_type(type_name)?, rest, query),
     }
@@ -149,6 +153,13 @@ fn of_type(method: Method, resource_type: ResourceType, rest: &[&str], query: &s
 
 fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str]) -> Result<Interaction> {
     let reads = matches!(method, Method::Get | Method::Head);
+    if let Some(operation) = own_definition(resource_type, &id) {
+        return match rest {
+            [] if reads => Ok(Interaction::Definition(operation)),
+            [] => Err(not_allowed(method)),
+            _ => Err(Error::not_found("There is nothing at this address: the server's own definitions are read only.")),
+        };
+    }
     match rest {
         [] => match method {
             Method::Get | Method::Head => Ok(Interaction::Read(resource_type, id)),
@@ -176,18 +187,40 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
     }
 }
 
+/// What the server itself defines is not stored, and nobody writes it.
+fn own_definition(resource_type: ResourceType, id: &Id) -> Option<&'static Operation> {
+    let is_definition = resource_type == ResourceType::OPERATION_DEFINITION;
+    is_definition.then(|| operations::of_definition(id.as_str())).flatten()
+}
+
 fn operation(method: Method, name: &str, level: Level) -> Result<Interaction> {
-    match (name, method) {
-        ("$reindex", Method::Post) => Ok(Interaction::Reindex(level)),
-        // It changes what is stored, if only the index.
-        ("$reindex", _) => Err(not_allowed(method)),
-        ("$accesses", Method::Get | Method::Head) => match level {
-            Level::Instance(ResourceType::PATIENT, id) => Ok(Interaction::Accesses(id)),
-            _ => Err(Error::not_found("A patient has accesses, as in Patient/123/$accesses.")),
-        },
-        ("$accesses", _) => Err(not_allowed(method)),
-        _ => Err(not_yet("This operation")),
+    let code = name.strip_prefix('$').unwrap_or(name);
+    let operation = operations::named(code).ok_or_else(|| not_yet("This operation"))?;
+    if !operation.is_at(&level) {
+        return Err(Error::not_found(format!("{name} is not asked here but of {}.", places(operation))));
     }
+    if !operation.allows(&level, method) {
+        return Err(not_allowed(method));
+    }
+    match (code, method, level) {
+        ("reindex", Method::Post, level) => Ok(Interaction::Reindex(level)),
+        ("reindex", _, Level::System) => Ok(Interaction::ReindexStatus),
+        ("accesses", _, Level::Instance(_, id)) => Ok(Interaction::Accesses(id)),
+        _ => Err(Error::internal(format!("{name} is in the table of operations and is no interaction"))),
+    }
+}
+
+/// Where an operation is asked, for who asked it elsewhere: `Patient/123/$accesses`.
+fn places(operation: &Operation) -> String {
+    let of = operation.types.first().map_or("Patient", |of| of.as_str());
+    let place = |at: &At| match at {
+        At::System => format!("${}", operation.code),
+        At::Type => format!("{of}/${}", operation.code),
+        At::Instance => format!("{of}/123/${}", operation.code),
+    };
+    let levels = [At::System, At::Type, At::Instance];
+    let places = levels.iter().filter(|at| operation.calls_at(**at).next().is_some());
+    places.map(place).collect::<Vec<_>>().join(", ")
 }
 
 /// `*` stands for every type.
@@ -250,6 +283,7 @@ mod tests {
             (Method::Post, "Patient/$reindex", Interaction::Reindex(Level::Type(patient()))),
             (Method::Post, "Patient/1/$reindex", Interaction::Reindex(Level::Instance(patient(), the_id("1")))),
             (Method::Get, "$reindex", Interaction::ReindexStatus),
+            (Method::Head, "Patient/1/$accesses", Interaction::Accesses(the_id("1"))),
             (Method::Get, "", Interaction::Search(Scope::System)),
             (Method::Post, "_search", Interaction::Search(Scope::System)),
             (Method::Head, "Patient", Interaction::Search(Scope::Type(patient()))),
@@ -258,6 +292,26 @@ mod tests {
             (Method::Post, "Patient/1/Observation/_search", compartment(Some(ResourceType::OBSERVATION))),
         ] {
             assert_eq!(route(method, path, "").unwrap(), expected, "{method:?} {path}");
+        }
+    }
+
+    #[test]
+    fn every_call_in_the_table_of_operations_is_an_interaction() {
+        for operation in operations::OPERATIONS {
+            for call in operation.calls {
+                let of = operation.types.first().copied().unwrap_or(patient());
+                let path = match call.at {
+                    At::System => format!("${}", operation.code),
+                    At::Type => format!("{of}/${}", operation.code),
+                    At::Instance => format!("{of}/1/${}", operation.code),
+                };
+                let found = route(call.method, &path, "").unwrap();
+                assert!(found.name().starts_with(&format!("${}", operation.code)), "{path}: {found:?}");
+            }
+            if let Some(id) = operation.definition_id() {
+                let found = route(Method::Get, &format!("OperationDefinition/{id}"), "").unwrap();
+                assert_eq!(found, Interaction::Definition(operation));
+            }
         }
     }
 
@@ -279,6 +333,11 @@ mod tests {
             (Method::Get, "Patient/1/$everything", "", 400),
             (Method::Get, "Patient/$reindex", "", 405),
             (Method::Delete, "$reindex", "", 405),
+            (Method::Get, "Patient/$accesses", "", 404),
+            (Method::Get, "Observation/1/$accesses", "", 404),
+            (Method::Post, "Patient/1/$accesses", "", 405),
+            (Method::Put, "OperationDefinition/brasa-reindex", "", 405),
+            (Method::Get, "OperationDefinition/brasa-reindex/_history", "", 404),
             (Method::Get, "Patient/%ff", "", 400),
             (Method::Get, "Patient%2F1", "", 404),
             (Method::Get, "Patient/1%2F_history", "", 400),

@@ -149,6 +149,7 @@ fn needs(interaction: &Interaction, query: &[(String, String)]) -> Vec<(Permissi
         Interaction::Search(Scope::System | Scope::Compartment { inner: None, .. })
         | Interaction::History(HistoryScope::System) => vec![(Search, named())],
         Interaction::Capabilities
+        | Interaction::Definition(_)
         | Interaction::Bundle
         | Interaction::Reindex(_)
         | Interaction::ReindexStatus
@@ -163,7 +164,7 @@ fn decide(
     lines: &mut Vec<String>,
 ) -> Result<bool> {
     match interaction {
-        Interaction::Capabilities => lines.push("It is open to everybody.".to_owned()),
+        Interaction::Capabilities | Interaction::Definition(_) => lines.push("It is open to everybody.".to_owned()),
         Interaction::Bundle => {
             lines.push("Each entry is decided by itself: explain it by its own method and address.".to_owned());
         }

@@ -90,7 +90,7 @@ fn access(request: &Request, answered: &Result<Response>) -> Option<Access> {
 
 /// What the server can do is told to everybody; that leaves no record.
 fn of_answer(request: &Request, status: u16, response: Option<&Response>) -> Option<Access> {
-    if request.interaction == Interaction::Capabilities {
+    if matches!(request.interaction, Interaction::Capabilities | Interaction::Definition(_)) {
         return None;
     }
     let (interaction, what) = (word(&request.interaction), what(request, response));
