@@ -152,8 +152,8 @@ fn conditions(request: &HttpRequest) -> Result<Conditions> {
     })
 }
 
-/// What whoever sent the request may do. What the server can do at all (`metadata`) is open to everybody: a client reads
-/// there how to log in.
+/// What whoever sent the request may do. What the server can do at all (`metadata`, and the definitions that it names) is
+/// open to everybody: a client reads there how to log in.
 async fn grant_for(state: &State, request: &HttpRequest, interaction: &Interaction, told: &mut Told) -> Result<Grant> {
     told.is_recorded = interaction.is_open();
     let of_origin = |grant: Grant, agent, told: &Told| match state.context.store.has_trail() {

@@ -2,11 +2,12 @@
 
 use super::Context;
 use super::audit;
+use super::operations::{At, Needs, OPERATIONS, Operation};
 use super::patch::JSON_PATCH;
-use super::request::Request;
+use super::request::{COMMON_PARAMETERS, Request};
 use super::response::Response;
 use crate::auth::smart::address::Addresses;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::json::{Json, Object};
 use crate::search::registry::{Parameter, ParameterKind, Registry};
@@ -22,27 +23,41 @@ const OF_BINARY: &[&str] =
     &["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
 const OF_SYSTEM: &[&str] = &["transaction", "batch", "search-system", "history-system"];
 
-/// The operations of the system, and of each type and resource. There is no OperationDefinition to be read: the name is what
-/// counts.
-fn operations() -> Json {
-    let reindex =
-        Object::new().with_str("name", "reindex").with_str("definition", "urn:brasa:operation:reindex").with_str(
-            "documentation",
-            "Writes the search index of stored resources again; GET $reindex tells how far it is.",
-        );
-    Json::Array(vec![Json::Object(reindex)])
+/// The operations of the system, or of a type and its resources.
+fn operations(context: &Context, request: &Request, resource_type: Option<ResourceType>) -> Option<Json> {
+    let levels: &[At] = if resource_type.is_some() { &[At::Type, At::Instance, At::Version] } else { &[At::System] };
+    let is_asked_here = |operation: &&Operation| {
+        let mut calls = operation.calls.iter().filter(|call| call.aside.is_none());
+        calls.any(|call| levels.contains(&call.at))
+            && resource_type.is_none_or(|of| operation.is_of(of))
+            && is_there(context, operation)
+    };
+    let declared = |operation: &Operation| {
+        let declared = Object::new()
+            .with_str("name", operation.code)
+            .with_str("definition", operation.definition(&request.base))
+            .with_str("documentation", operation.description);
+        Json::Object(declared)
+    };
+    let declared: Vec<Json> = OPERATIONS.iter().filter(is_asked_here).map(declared).collect();
+    (!declared.is_empty()).then_some(Json::Array(declared))
 }
 
-/// A patient's record can be asked who opened it, where that is recorded.
-fn operations_of(context: &Context, resource_type: ResourceType) -> Json {
-    let Json::Array(mut operations) = operations() else { return operations() };
-    if resource_type == ResourceType::PATIENT && context.store.has_trail() {
-        let accesses =
-            Object::new().with_str("name", "accesses").with_str("definition", "urn:brasa:operation:accesses");
-        let told = "GET Patient/[id]/$accesses: who opened the record, when, and why, as AuditEvents.";
-        operations.push(Json::Object(accesses.with_str("documentation", told)));
+/// Whether an operation is switched on.
+fn is_there(context: &Context, operation: &Operation) -> bool {
+    match operation.needs {
+        Needs::Nothing => true,
+        Needs::Trail => context.store.has_trail(),
     }
-    Json::Array(operations)
+}
+
+/// The definition of an operation that only this server has. It is open to everybody, as the CapabilityStatement is.
+pub fn definition(context: &Context, request: &Request, operation: &Operation) -> Result<Response> {
+    request.refuse_unknown(COMMON_PARAMETERS)?;
+    if !is_there(context, operation) {
+        return Err(Error::not_found(format!("${} is not switched on at this server.", operation.code)));
+    }
+    Ok(Response::of_body(200, operation.to_resource(&request.base).to_bytes()))
 }
 
 /// AuditEvents that the server makes of its records: nobody writes them, and they have one version.
@@ -81,18 +96,21 @@ pub fn answer(context: &Context, request: &Request) -> Result<Response> {
             .with_str("conditionalDelete", deletes)
             .with("searchInclude", strings(includes(&registry, resource_type)))
             .with("searchRevInclude", strings(reverse.get(&resource_type).into_iter().flatten().map(String::as_str)))
-            .with("searchParam", Json::Array(answered(&registry, resource_type).map(declared).collect()))
-            .with("operation", operations_of(context, resource_type));
-        Json::Object(entry)
+            .with("searchParam", Json::Array(answered(&registry, resource_type).map(declared).collect()));
+        Json::Object(match operations(context, request, Some(resource_type)) {
+            Some(operations) => entry.with("operation", operations),
+            None => entry,
+        })
     });
     let mut rest = Object::new().with_str("mode", "server");
     if context.has_accounts {
         rest = rest.with("security", security(&Addresses::of(&request.base)));
     }
-    let rest = rest
-        .with("resource", Json::Array(resources.collect()))
-        .with("interaction", codes(OF_SYSTEM))
-        .with("operation", operations());
+    let rest = rest.with("resource", Json::Array(resources.collect())).with("interaction", codes(OF_SYSTEM));
+    let rest = match operations(context, request, None) {
+        Some(operations) => rest.with("operation", operations),
+        None => rest,
+    };
     let software = Object::new().with_str("name", "Brasa").with_str("version", env!("CARGO_PKG_VERSION"));
     let implementation =
         Object::new().with_str("description", "Brasa, a FHIR R4 server").with_str("url", &request.base);

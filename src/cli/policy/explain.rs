@@ -150,6 +150,7 @@ fn needs(interaction: &Interaction, query: &[(String, String)]) -> Vec<(Permissi
         | Interaction::History(HistoryScope::System) => vec![(Search, named())],
         Interaction::Operation(operation, level) => operations::needs(*operation, level),
         Interaction::Capabilities
+        | Interaction::Definition(_)
         | Interaction::Bundle
         | Interaction::Reindex(_)
         | Interaction::ReindexStatus

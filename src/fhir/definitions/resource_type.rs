@@ -45,6 +45,7 @@ impl ResourceType {
     pub const MEDICATION_DISPENSE: Self = Self("MedicationDispense");
     pub const MEDICATION_REQUEST: Self = Self("MedicationRequest");
     pub const OBSERVATION: Self = Self("Observation");
+    pub const OPERATION_DEFINITION: Self = Self("OperationDefinition");
     pub const OPERATION_OUTCOME: Self = Self("OperationOutcome");
     pub const ORGANIZATION: Self = Self("Organization");
     pub const PARAMETERS: Self = Self("Parameters");
@@ -120,6 +121,7 @@ mod tests {
             ResourceType::MEDICATION_DISPENSE,
             ResourceType::MEDICATION_REQUEST,
             ResourceType::OBSERVATION,
+            ResourceType::OPERATION_DEFINITION,
             ResourceType::OPERATION_OUTCOME,
             ResourceType::ORGANIZATION,
             ResourceType::PARAMETERS,

@@ -4,8 +4,8 @@
 //! R4 lets a server change labels without a new version, and does not ask for it. Here they are part of a version like
 //! all else, so that the history tells who changed them and an ETag names one content (docs/decisions/0022-operations.md).
 
+use super::code::Code;
 use super::input::{Given, Input, field, parameters};
-use super::kind::Operation;
 use crate::auth::Grant;
 use crate::auth::policy::Permission;
 use crate::auth::sight::Sight;
@@ -71,7 +71,7 @@ pub async fn change(
     context: &Context,
     grant: &Grant,
     request: &Request,
-    operation: Operation,
+    operation: Code,
     level: &Level,
 ) -> Result<Response> {
     let Level::Instance(of, id) = level else {
@@ -81,7 +81,7 @@ pub async fn change(
     let given = input.one("meta")?.ok_or_else(|| Error::invalid("The parameter meta is required.").at("meta"))?;
     let labels = labels(given)?;
     let apply = |resource: &mut Resource| match operation {
-        Operation::MetaAdd => add(resource, labels),
+        Code::MetaAdd => add(resource, labels),
         _ => remove(resource, labels),
     };
     let reader = context.store.reader(grant);

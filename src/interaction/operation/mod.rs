@@ -1,13 +1,13 @@
 //! The operations, one file each: what they are given, whom they answer what. <https://hl7.org/fhir/R4/operations.html>
 
+mod code;
 mod everything;
 mod input;
-mod kind;
 mod meta;
 mod related;
 mod versions;
 
-pub use kind::Operation;
+pub use code::Code;
 
 use super::Context;
 use super::request::Request;
@@ -22,11 +22,11 @@ pub async fn answer(
     context: &Context,
     grant: &Grant,
     request: &Request,
-    operation: Operation,
+    operation: Code,
     level: &Level,
 ) -> Result<Response> {
     match operation {
-        Operation::MetaAdd | Operation::MetaDelete => meta::change(context, grant, request, operation, level).await,
+        Code::MetaAdd | Code::MetaDelete => meta::change(context, grant, request, operation, level).await,
         _ => read(context, context.store.reader(grant), request, operation, level).await,
     }
 }
@@ -36,14 +36,14 @@ pub async fn read(
     context: &Context,
     reader: Reader<'_>,
     request: &Request,
-    operation: Operation,
+    operation: Code,
     level: &Level,
 ) -> Result<Response> {
     match operation {
-        Operation::Everything => everything::answer(context, reader, request, level).await,
-        Operation::Meta => meta::read(context, reader, request, level).await,
-        Operation::Versions => versions::answer(context, request),
-        Operation::MetaAdd | Operation::MetaDelete => {
+        Code::Everything => everything::answer(context, reader, request, level).await,
+        Code::Meta => meta::read(context, reader, request, level).await,
+        Code::Versions => versions::answer(context, request),
+        Code::MetaAdd | Code::MetaDelete => {
             let message = "cannot be part of a transaction: send it by itself, or in a batch.";
             Err(Error::not_supported(format!("{} {message}", operation.name())))
         }

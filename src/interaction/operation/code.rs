@@ -1,0 +1,36 @@
+//! The operations by name. Where each is, and what it is given, is in the table (`interaction/operations.rs`).
+
+/// An operation that this server has, besides `$reindex` and `$accesses`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    Everything,
+    Meta,
+    MetaAdd,
+    MetaDelete,
+    Versions,
+}
+
+impl Code {
+    pub const ALL: [Code; 5] = [Code::Everything, Code::Meta, Code::MetaAdd, Code::MetaDelete, Code::Versions];
+
+    /// As in an address: `$everything`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::Everything => "$everything",
+            Code::Meta => "$meta",
+            Code::MetaAdd => "$meta-add",
+            Code::MetaDelete => "$meta-delete",
+            Code::Versions => "$versions",
+        }
+    }
+
+    /// `code`: without the `$`.
+    pub fn parse(code: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code_of| code_of.name().strip_prefix('$') == Some(code))
+    }
+
+    /// Whether everybody may ask for it, as for `metadata`: who cannot log in yet must find out how.
+    pub fn is_open(self) -> bool {
+        self == Code::Versions
+    }
+}
