@@ -127,8 +127,10 @@ pub const OPERATIONS: &[Operation] = &[
         ],
         needs: Needs::Trail,
     },
+    rows::DOCUMENT,
     rows::EVERYTHING_OF_ENCOUNTER,
     rows::EVERYTHING_OF_PATIENT,
+    rows::LASTN,
     rows::META,
     rows::META_ADD,
     rows::META_DELETE,
@@ -162,6 +164,8 @@ pub const OPERATIONS: &[Operation] = &[
         ],
         needs: Needs::Nothing,
     },
+    rows::STATS,
+    rows::SUMMARY,
     rows::VERSIONS,
 ];
 

@@ -6,6 +6,7 @@ use super::request::Method;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
+use crate::search::form::form_urlencoded;
 use crate::search::query::Scope;
 use crate::store::HistoryScope;
 use percent_encoding::percent_decode_str;
@@ -143,7 +144,23 @@ pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
     let decoded: std::result::Result<Vec<_>, _> = segments.map(|part| percent_decode_str(part).decode_utf8()).collect();
     let decoded = decoded.map_err(|_| Error::invalid("The address is not UTF-8."))?;
     let segments: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
-    match (segments.as_slice(), method) {
+    let interaction = of_segments(method, &segments, query)?;
+    let reads = matches!(method, Method::Get | Method::Head);
+    // The one parameter that makes an operation change something: a GET never does.
+    if reads && matches!(interaction, Interaction::Operation(Code::Document, _)) {
+        let is_stored = |(name, value): &(String, String)| name == "persist" && value != "false";
+        if form_urlencoded(query)?.iter().any(is_stored) {
+            return Err(Error {
+                kind: Kind::MethodNotAllowed,
+                ..Error::invalid("A document is stored by POST.").at("persist")
+            });
+        }
+    }
+    Ok(interaction)
+}
+
+fn of_segments(method: Method, segments: &[&str], query: &str) -> Result<Interaction> {
+    match (segments, method) {
         ([], Method::Post) => Ok(Interaction::Bundle),
         ([], Method::Get | Method::Head) | (["_search"], Method::Post) => Ok(Interaction::Search(Scope::System)),
         (["metadata"], Method::Get | Method::Head) => Ok(Interaction::Capabilities),

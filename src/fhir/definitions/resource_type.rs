@@ -37,6 +37,7 @@ impl ResourceType {
     pub const BUNDLE: Self = Self("Bundle");
     pub const CAPABILITY_STATEMENT: Self = Self("CapabilityStatement");
     pub const CODE_SYSTEM: Self = Self("CodeSystem");
+    pub const COMPOSITION: Self = Self("Composition");
     pub const DEVICE: Self = Self("Device");
     pub const ENCOUNTER: Self = Self("Encounter");
     pub const GROUP: Self = Self("Group");

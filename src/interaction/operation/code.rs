@@ -3,23 +3,41 @@
 /// An operation that this server has, besides `$reindex` and `$accesses`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
+    Document,
     Everything,
+    Lastn,
     Meta,
     MetaAdd,
     MetaDelete,
+    Stats,
+    Summary,
     Versions,
 }
 
 impl Code {
-    pub const ALL: [Code; 5] = [Code::Everything, Code::Meta, Code::MetaAdd, Code::MetaDelete, Code::Versions];
+    pub const ALL: [Code; 9] = [
+        Code::Document,
+        Code::Everything,
+        Code::Lastn,
+        Code::Meta,
+        Code::MetaAdd,
+        Code::MetaDelete,
+        Code::Stats,
+        Code::Summary,
+        Code::Versions,
+    ];
 
     /// As in an address: `$everything`.
     pub fn name(self) -> &'static str {
         match self {
+            Code::Document => "$document",
             Code::Everything => "$everything",
+            Code::Lastn => "$lastn",
             Code::Meta => "$meta",
             Code::MetaAdd => "$meta-add",
             Code::MetaDelete => "$meta-delete",
+            Code::Stats => "$stats",
+            Code::Summary => "$summary",
             Code::Versions => "$versions",
         }
     }

@@ -2,7 +2,7 @@
 //! <https://hl7.org/fhir/R4/patient-operation-everything.html>
 
 use super::input::Input;
-use super::related::{Following, is_about, references, tree};
+use super::related::{Following, STEPS_MAX, is_about, references, tree};
 use crate::auth::membership::can_be_about_a_patient;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::bundle::BundleWriter;
@@ -76,7 +76,7 @@ pub async fn answer(context: &Context, reader: Reader<'_>, request: &Request, le
 }
 
 /// Without an id: the patient whom the caller is, or was opened for.
-fn own_patient(reader: Reader<'_>) -> Result<Id> {
+pub fn own_patient(reader: Reader<'_>) -> Result<Id> {
     let message = "Name the patient, as in Patient/123/$everything: this account or client is not one patient's.";
     reader.grant().patient().cloned().ok_or_else(|| Error::invalid(message))
 }
@@ -201,8 +201,9 @@ async fn find(
             matches.push(hit.stored);
         }
     }
-    let mates = subject.of != ResourceType::PATIENT && patient.is_some();
-    let mut following = Following { context, reader, home: &subject.home, mates, seen };
+    // Of an encounter's record one step: what it is about, not all that hangs together.
+    let mates = usize::from(subject.of != ResourceType::PATIENT && patient.is_some());
+    let mut following = Following { context, reader, home: &subject.home, mates, steps: STEPS_MAX, seen };
     let mut shared = following.follow(leads).await?;
     shared.retain(|stored| asked.wants(stored.resource_type));
     matches.retain(|stored| asked.wants(stored.resource_type));

@@ -32,7 +32,8 @@ const LABELS_MAX: usize = 1_000;
 pub async fn read(context: &Context, reader: Reader<'_>, request: &Request, level: &Level) -> Result<Response> {
     Input::read(context, request, &[])?;
     let stored = match level {
-        Level::System | Level::Type(_) => return Err(not_of_many()),
+        // The table has these levels not: the index knows labels by their hash, and R4 leaves them to the server.
+        Level::System | Level::Type(_) => return Err(Error::not_found("Labels are those of one resource.")),
         Level::Instance(of, id) => reader.current(*of, id).await?.ok_or_else(|| missing(*of))?,
         Level::Version(of, id, version) => {
             let missing = || Error::not_found(format!("There is no such version of a {of} with this id."));
@@ -41,14 +42,6 @@ pub async fn read(context: &Context, reader: Reader<'_>, request: &Request, leve
         }
     };
     respond(context, &stored)
-}
-
-/// R4 leaves these levels to the server: the index knows labels by their hash, so that the list of them all would take a
-/// look at every resource.
-fn not_of_many() -> Error {
-    let message = "The labels in use on the system or on a type are not listed here. Ask for those of one resource, as in \
-        Patient/123/$meta, or search by _tag, _profile and _security.";
-    Error::not_supported(message)
 }
 
 fn respond(context: &Context, stored: &Stored) -> Result<Response> {

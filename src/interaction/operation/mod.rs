@@ -1,11 +1,17 @@
 //! The operations, one file each: what they are given, whom they answer what. <https://hl7.org/fhir/R4/operations.html>
 
 mod code;
+mod document;
 mod everything;
 mod input;
+mod lastn;
 mod meta;
 mod related;
+mod statistic;
+mod stats;
+mod summary;
 mod versions;
+mod walk;
 
 pub use code::Code;
 
@@ -27,6 +33,7 @@ pub async fn answer(
 ) -> Result<Response> {
     match operation {
         Code::MetaAdd | Code::MetaDelete => meta::change(context, grant, request, operation, level).await,
+        Code::Document => document::answer(context, grant, request, level).await,
         _ => read(context, context.store.reader(grant), request, operation, level).await,
     }
 }
@@ -40,7 +47,11 @@ pub async fn read(
     level: &Level,
 ) -> Result<Response> {
     match operation {
+        Code::Document => document::read(context, reader, request, level).await,
         Code::Everything => everything::answer(context, reader, request, level).await,
+        Code::Lastn => lastn::answer(context, reader, request).await,
+        Code::Stats => stats::answer(context, reader, request).await,
+        Code::Summary => summary::answer(context, reader, request, level).await,
         Code::Meta => meta::read(context, reader, request, level).await,
         Code::Versions => versions::answer(context, request),
         Code::MetaAdd | Code::MetaDelete => {

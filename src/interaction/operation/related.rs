@@ -81,8 +81,10 @@ pub struct Following<'a> {
     pub reader: Reader<'a>,
     /// The record that the references come from.
     pub home: &'a Compartment,
-    /// Whether what else is in the record is followed, too.
-    pub mates: bool,
+    /// So many steps lead to what else is in the record, too.
+    pub mates: usize,
+    /// References that are followed one after the other (steps).
+    pub steps: usize,
     /// What was met already.
     pub seen: HashSet<(ResourceType, Id)>,
 }
@@ -94,16 +96,15 @@ impl Following<'_> {
     /// 400 where more resources would go along than `BRASA_INCLUDED_MAX`.
     pub async fn follow(&mut self, from: Vec<(ResourceType, Id)>) -> Result<Vec<Stored>> {
         let (mut found, mut wanted) = (Vec::new(), from);
-        for step in 0..STEPS_MAX {
-            // Of the record itself one step is enough: what it is about, not all that hangs together.
-            let mates = self.mates && step == 0;
+        for step in 0..self.steps {
+            let mates = step < self.mates;
             wanted.retain(|one| leads(one.0, mates) && self.seen.insert(one.clone()));
             self.check(found.len() + wanted.len())?;
             if wanted.is_empty() {
                 break;
             }
             let beside = std::slice::from_ref(self.home);
-            let fetched = self.reader.resources(&wanted, if self.mates { beside } else { &[] }).await?;
+            let fetched = self.reader.resources(&wanted, if mates { beside } else { &[] }).await?;
             wanted = Vec::new();
             for stored in fetched.into_iter().filter(|stored| self.may_go_along(stored)) {
                 wanted.extend(references(tree(&stored)?.json(), self.context.own_base.as_deref()));

@@ -61,7 +61,7 @@ async fn run(
     let answer = searchset::Answer {
         context,
         request,
-        scope,
+        path: scope.path(),
         query,
         page: page.as_ref(),
         total: total.map(|count| count.matches),

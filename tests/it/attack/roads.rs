@@ -73,6 +73,27 @@ const CHOSEN: &[&str] = &[
     "Observation?_list=planted",
     "Observation?_sort=-date&_count=1",
     "AuditEvent?entity=Patient/own",
+    "Patient/$everything",
+    "Patient/own/$everything",
+    "Patient/own/$everything?_type=Practitioner",
+    "Patient/other/$everything",
+    "Encounter/visit-own/$everything",
+    "Encounter/visit-other/$everything",
+    "Patient/$summary",
+    "Patient/own/$summary",
+    "Patient/other/$summary",
+    "Observation/$lastn?patient=other&category=vital-signs",
+    "Observation/$lastn?subject=Patient/other&code:text=zarza&max=9",
+    "Observation/$lastn?patient=own,other&combo-code:missing=false&max=99",
+    "Observation/$lastn?patient=own&category:missing=true&max=99&_include=*&_revinclude=*",
+    "Observation/$lastn?subject:Patient.family=Zarzaparrilla&category:missing=true",
+    "Observation/$stats?subject=Patient/other&code=weight&statistic=count,total-count&include=true",
+    "Observation/$stats?subject=Patient/own&code=weight&statistic=count,total-count&include=true",
+    "Composition/written/$document",
+    "Composition/tempting/$document",
+    "Composition/$document?id=written",
+    "Composition/composition-other-0/$document",
+    "Composition/composition-own-0/$document",
 ];
 
 pub fn of_reading() -> Vec<Ask> {
@@ -97,6 +118,8 @@ pub fn of_reading() -> Vec<Ask> {
                 format!("{of}/{id}"),
                 format!("{of}/{id}/_history"),
                 format!("{of}/{id}/_history/1"),
+                format!("{of}/{id}/$meta"),
+                format!("{of}/{id}/_history/1/$meta"),
                 format!("{of}?_id={id}"),
             ]);
         }

@@ -10,7 +10,7 @@ fn of(patient: &str) -> Value {
 }
 
 /// Two patients who share a ward, and snares that lead from one record into the other.
-fn ward() -> Vec<Value> {
+pub fn ward() -> Vec<Value> {
     let observation = |id: &str, patient: &str, date: &str, visit: &str| {
         json!({"resourceType": "Observation", "id": id, "status": "final", "code": {"text": "x"}, "subject": of(patient),
             "effectiveDateTime": date, "encounter": {"reference": format!("Encounter/{visit}")}})

@@ -1,8 +1,11 @@
 //! R4's operations over HTTP. <https://hl7.org/fhir/R4/operations.html>
 
+mod documents;
 mod everything;
 mod meta;
+mod observations;
 mod offered;
+mod plans;
 
 use crate::support::Answer;
 use serde_json::Value;
