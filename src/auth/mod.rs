@@ -17,9 +17,11 @@ pub mod types;
 
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::Id;
 use access::Access;
 use agent::Origin;
 use policy::Permission;
+use role::Role;
 use sight::Sight;
 use std::sync::Arc;
 
@@ -52,6 +54,14 @@ impl Grant {
     /// Which resources of a type may be used so.
     pub fn sight(&self, permission: Permission, resource_type: ResourceType) -> Sight {
         self.access.as_ref().map_or(Sight::All, |access| access.sight(permission, resource_type))
+    }
+
+    /// The one patient whom the caller asks about: the one that the account is linked to, or that the client was opened
+    /// for.
+    pub fn patient(&self) -> Option<&Id> {
+        let access = self.access.as_ref()?;
+        let own = access.patient.as_ref().filter(|_| access.role == Some(Role::Patient));
+        own.or_else(|| access.client.as_ref()?.patient.as_ref())
     }
 
     /// Whether nothing is hidden or forbidden.

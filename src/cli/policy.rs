@@ -1,6 +1,7 @@
 //! `brasa policy`: prints the one table of rights, and says what it means for one request.
 
 mod explain;
+mod operations;
 
 use crate::auth::policy::{Rule, Seen, TABLE, Types};
 use crate::config::Settings;

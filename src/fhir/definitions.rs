@@ -7,13 +7,16 @@
 mod compartment;
 mod element;
 mod primitive;
+mod prose;
 mod resource_type;
 mod table;
 
 pub use compartment::{
     compartment_parameters, compartment_paths, in_compartment, in_patient_compartment, patient_compartment_paths,
+    patient_paths_of,
 };
 pub use element::{Element, ElementKind, Node, datatype, root};
 pub use primitive::PrimitiveType;
+pub use prose::{example, search_description};
 pub use resource_type::ResourceType;
 pub use table::{SearchParameterRow, search_parameters};

@@ -121,6 +121,13 @@ impl Resource {
         references
     }
 
+    /// The texts of the references at these paths.
+    pub fn references_at<'p>(&self, paths: impl Iterator<Item = &'p [&'p str]>) -> Vec<&str> {
+        let mut references = Vec::new();
+        paths.for_each(|path| collect_references(self.object(), path, &mut references));
+        references
+    }
+
     /// The patients whose compartments hold this resource, first the one that is its home. `base`: this server's own
     /// address, when it is configured.
     pub fn patients(&self, base: Option<&str>) -> Vec<Id> {

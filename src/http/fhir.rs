@@ -101,14 +101,13 @@ async fn answer_one(
         check_accept(format_of(&query), accept.as_deref())?;
     }
     // An operation may have no body; one that has no use for it refuses it.
-    let is_operation = matches!(interaction, Interaction::Reindex(_));
+    let is_operation = matches!(interaction, Interaction::Reindex(_) | Interaction::Operation(..));
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search && !is_operation;
-    if writes {
-        check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
-    }
+    check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), writes)?;
     let conditions = conditions(request)?;
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let body = body::read(state, request, payload, state.body_bytes_max).await?;
+    check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), is_operation && !body.bytes.is_empty())?;
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
@@ -140,6 +139,11 @@ async fn answer_one(
     })?
 }
 
+/// Before a body is read that must be there; of one that need not be, when it is.
+fn check_body(interaction: &Interaction, content_type: Option<&str>, is_there: bool) -> Result<()> {
+    if is_there { check_content_type(interaction, content_type) } else { Ok(()) }
+}
+
 fn conditions(request: &HttpRequest) -> Result<Conditions> {
     Ok(Conditions {
         if_match: header(request, IF_MATCH)?,
@@ -149,10 +153,10 @@ fn conditions(request: &HttpRequest) -> Result<Conditions> {
     })
 }
 
-/// What whoever sent the request may do. What the server can do at all (`metadata`) is open to everybody: a client reads
-/// there how to log in.
+/// What whoever sent the request may do. What the server can do at all (`metadata`, and the definitions that it names) is
+/// open to everybody: a client reads there how to log in.
 async fn grant_for(state: &State, request: &HttpRequest, interaction: &Interaction, told: &mut Told) -> Result<Grant> {
-    told.is_recorded = matches!(interaction, Interaction::Capabilities);
+    told.is_recorded = interaction.is_open();
     let of_origin = |grant: Grant, agent, told: &Told| match state.context.store.has_trail() {
         true => grant.asked_by(trail::origin(state, request, told, agent)),
         false => grant,

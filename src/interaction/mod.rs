@@ -2,12 +2,14 @@
 
 mod audit;
 mod bundle;
-mod capabilities;
+pub mod capabilities;
 mod conditional;
 mod create;
 mod delete;
 mod history;
 pub mod mint;
+pub mod operation;
+pub mod operations;
 pub mod parameters;
 pub mod patch;
 mod read;
@@ -148,6 +150,8 @@ async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Op
         Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,
         Interaction::ReindexStatus => reindex::status(context, grant, request).await,
         Interaction::Accesses(patient) => audit::accesses(context, grant, request, patient).await,
+        Interaction::Operation(operation, level) => operation::answer(context, grant, request, *operation, level).await,
+        Interaction::Definition(operation) => capabilities::definition(context, request, operation),
         Interaction::Bundle => Err(Error::invalid("A Bundle cannot be an entry's request.")),
     }
 }
@@ -165,12 +169,14 @@ async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &
         Interaction::History(scope) => history::answer(context, reader, request, scope).await,
         Interaction::Search(scope) => search::answer(context, reader, request, scope).await,
         Interaction::Capabilities => capabilities::answer(context, request),
+        Interaction::Definition(operation) => capabilities::definition(context, request, operation),
         Interaction::Reindex(_) | Interaction::ReindexStatus => {
             Err(Error::not_supported("$reindex cannot be part of a transaction: send it by itself."))
         }
         Interaction::Accesses(_) => {
             Err(Error::not_supported("$accesses cannot be part of a transaction: send it by itself."))
         }
+        Interaction::Operation(operation, level) => operation::read(context, reader, request, *operation, level).await,
         _ => Err(Error::internal("a writing interaction was sent to be read")),
     }
 }

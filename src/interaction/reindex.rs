@@ -52,6 +52,7 @@ pub async fn start(context: &Context, grant: &Grant, request: &Request, level: &
     refuse_parameters(context, request)?;
     let (scope, types) = match level {
         Level::Instance(resource_type, id) => return one(context, *resource_type, id).await,
+        Level::Version(..) => return Err(Error::not_supported("Current versions are indexed, and no others.")),
         Level::Type(resource_type) => (resource_type.to_string(), vec![*resource_type]),
         Level::System => ("everything".to_owned(), ResourceType::all().collect()),
     };

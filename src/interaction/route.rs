@@ -1,9 +1,12 @@
 //! The one grammar of FHIR's addresses, for HTTP and for the entries of Bundles. <https://hl7.org/fhir/R4/http.html#summary>
 
+use super::operation::Code;
+use super::operations::{self, At, Operation};
 use super::request::Method;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
+use crate::search::form::form_urlencoded;
 use crate::search::query::Scope;
 use crate::store::HistoryScope;
 use percent_encoding::percent_decode_str;
@@ -33,6 +36,10 @@ pub enum Interaction {
     ReindexStatus,
     /// `$accesses`: who opened a patient's record.
     Accesses(Id),
+    /// An operation of R4 or of this server that works on what its level names.
+    Operation(Code, Level),
+    /// The OperationDefinition that the server itself has of an operation.
+    Definition(&'static Operation),
 }
 
 /// What an operation works on.
@@ -41,6 +48,17 @@ pub enum Level {
     System,
     Type(ResourceType),
     Instance(ResourceType, Id),
+    /// The version's text, as in [`Interaction::Vread`].
+    Version(ResourceType, Id, String),
+}
+
+impl Level {
+    pub fn resource_type(&self) -> Option<ResourceType> {
+        match self {
+            Level::System => None,
+            Level::Type(of) | Level::Instance(of, _) | Level::Version(of, ..) => Some(*of),
+        }
+    }
 }
 
 impl Interaction {
@@ -67,6 +85,8 @@ impl Interaction {
             Interaction::Reindex(_) => "$reindex",
             Interaction::ReindexStatus => "$reindex-status",
             Interaction::Accesses(_) => "$accesses",
+            Interaction::Operation(operation, _) => operation.name(),
+            Interaction::Definition(_) => "operation-definition",
         }
     }
 
@@ -82,6 +102,15 @@ impl Interaction {
         )
     }
 
+    /// Whether everybody may ask for it, of which nothing is recorded: what the server can do.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Interaction::Capabilities | Interaction::Definition(_) => true,
+            Interaction::Operation(operation, _) => operation.is_open(),
+            _ => false,
+        }
+    }
+
     pub fn resource_type(&self) -> Option<ResourceType> {
         match self {
             Interaction::Read(resource_type, _)
@@ -94,17 +123,15 @@ impl Interaction {
             | Interaction::Patch(resource_type, _)
             | Interaction::Delete(resource_type, _)
             | Interaction::History(HistoryScope::Instance(resource_type, _) | HistoryScope::Type(resource_type))
-            | Interaction::Search(Scope::Type(resource_type))
-            | Interaction::Reindex(Level::Type(resource_type) | Level::Instance(resource_type, _)) => {
-                Some(*resource_type)
-            }
+            | Interaction::Search(Scope::Type(resource_type)) => Some(*resource_type),
+            Interaction::Reindex(level) | Interaction::Operation(_, level) => level.resource_type(),
             Interaction::Accesses(_) => Some(ResourceType::PATIENT),
+            Interaction::Definition(_) => Some(ResourceType::OPERATION_DEFINITION),
             Interaction::Search(Scope::Compartment { inner, .. }) => *inner,
             Interaction::Capabilities
             | Interaction::Bundle
             | Interaction::History(HistoryScope::System)
             | Interaction::Search(Scope::System)
-            | Interaction::Reindex(Level::System)
             | Interaction::ReindexStatus => None,
         }
     }
@@ -117,13 +144,28 @@ pub fn route(method: Method, path: &str, query: &str) -> Result<Interaction> {
     let decoded: std::result::Result<Vec<_>, _> = segments.map(|part| percent_decode_str(part).decode_utf8()).collect();
     let decoded = decoded.map_err(|_| Error::invalid("The address is not UTF-8."))?;
     let segments: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
-    match (segments.as_slice(), method) {
+    let interaction = of_segments(method, &segments, query)?;
+    let reads = matches!(method, Method::Get | Method::Head);
+    // The one parameter that makes an operation change something: a GET never does.
+    if reads && matches!(interaction, Interaction::Operation(Code::Document, _)) {
+        let is_stored = |(name, value): &(String, String)| name == "persist" && value != "false";
+        if form_urlencoded(query)?.iter().any(is_stored) {
+            return Err(Error {
+                kind: Kind::MethodNotAllowed,
+                ..Error::invalid("A document is stored by POST.").at("persist")
+            });
+        }
+    }
+    Ok(interaction)
+}
+
+fn of_segments(method: Method, segments: &[&str], query: &str) -> Result<Interaction> {
+    match (segments, method) {
         ([], Method::Post) => Ok(Interaction::Bundle),
         ([], Method::Get | Method::Head) | (["_search"], Method::Post) => Ok(Interaction::Search(Scope::System)),
         (["metadata"], Method::Get | Method::Head) => Ok(Interaction::Capabilities),
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::System)),
         ([] | ["metadata" | "_history" | "_search"], _) => Err(not_allowed(method)),
-        (["$reindex"], Method::Get | Method::Head) => Ok(Interaction::ReindexStatus),
         ([operation], _) if operation.starts_with('$') => self::operation(method, operation, Level::System),
         ([type_name, rest @ ..], _) => of_type(method, resource_type(type_name)?, rest, query),
     }
@@ -149,6 +191,13 @@ fn of_type(method: Method, resource_type: ResourceType, rest: &[&str], query: &s
 
 fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str]) -> Result<Interaction> {
     let reads = matches!(method, Method::Get | Method::Head);
+    if let Some(operation) = own_definition(resource_type, &id) {
+        return match rest {
+            [] if reads => Ok(Interaction::Definition(operation)),
+            [] => Err(not_allowed(method)),
+            _ => Err(Error::not_found("There is nothing at this address: the server's own definitions are read only.")),
+        };
+    }
     match rest {
         [] => match method {
             Method::Get | Method::Head => Ok(Interaction::Read(resource_type, id)),
@@ -163,6 +212,10 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
             let version = self::id(version, resource_type)?;
             Ok(Interaction::Vread(resource_type, id, version.as_str().to_owned()))
         }
+        ["_history", version, operation] if operation.starts_with('$') => {
+            let version = self::id(version, resource_type)?.as_str().to_owned();
+            self::operation(method, operation, Level::Version(resource_type, id, version))
+        }
         ["_history"] | ["_history", _] => Err(not_allowed(method)),
         [operation] if operation.starts_with('$') => {
             self::operation(method, operation, Level::Instance(resource_type, id))
@@ -176,18 +229,45 @@ fn of_instance(method: Method, resource_type: ResourceType, id: Id, rest: &[&str
     }
 }
 
+/// What the server itself defines is not stored, and nobody writes it.
+fn own_definition(resource_type: ResourceType, id: &Id) -> Option<&'static Operation> {
+    let is_definition = resource_type == ResourceType::OPERATION_DEFINITION;
+    is_definition.then(|| operations::of_definition(id.as_str())).flatten()
+}
+
 fn operation(method: Method, name: &str, level: Level) -> Result<Interaction> {
-    match (name, method) {
-        ("$reindex", Method::Post) => Ok(Interaction::Reindex(level)),
-        // It changes what is stored, if only the index.
-        ("$reindex", _) => Err(not_allowed(method)),
-        ("$accesses", Method::Get | Method::Head) => match level {
-            Level::Instance(ResourceType::PATIENT, id) => Ok(Interaction::Accesses(id)),
-            _ => Err(Error::not_found("A patient has accesses, as in Patient/123/$accesses.")),
-        },
-        ("$accesses", _) => Err(not_allowed(method)),
-        _ => Err(not_yet("This operation")),
+    let code = name.strip_prefix('$').unwrap_or(name);
+    if operations::named(code).next().is_none() {
+        return Err(not_yet("This operation"));
     }
+    let Some(operation) = operations::named(code).find(|operation| operation.is_at(&level)) else {
+        let places: Vec<String> = operations::named(code).map(places).collect();
+        return Err(Error::not_found(format!("{name} is not asked here but of {}.", places.join(", "))));
+    };
+    if !operation.allows(&level, method) {
+        return Err(not_allowed(method));
+    }
+    match (code, method, level) {
+        ("reindex", Method::Post, level) => Ok(Interaction::Reindex(level)),
+        ("reindex", _, Level::System) => Ok(Interaction::ReindexStatus),
+        ("accesses", _, Level::Instance(_, id)) => Ok(Interaction::Accesses(id)),
+        (code, _, level) if let Some(asked) = Code::parse(code) => Ok(Interaction::Operation(asked, level)),
+        _ => Err(Error::internal(format!("{name} is in the table of operations and is no interaction"))),
+    }
+}
+
+/// Where an operation is asked, for who asked it elsewhere: `Patient/123/$accesses`.
+fn places(operation: &Operation) -> String {
+    let of = operation.types.first().map_or("Patient", |of| of.as_str());
+    let place = |at: &At| match at {
+        At::System => format!("${}", operation.code),
+        At::Type => format!("{of}/${}", operation.code),
+        At::Instance => format!("{of}/123/${}", operation.code),
+        At::Version => format!("{of}/123/_history/1/${}", operation.code),
+    };
+    let levels = [At::System, At::Type, At::Instance, At::Version];
+    let places = levels.iter().filter(|at| operation.calls_at(**at).next().is_some());
+    places.map(place).collect::<Vec<_>>().join(", ")
 }
 
 /// `*` stands for every type.
@@ -250,6 +330,7 @@ mod tests {
             (Method::Post, "Patient/$reindex", Interaction::Reindex(Level::Type(patient()))),
             (Method::Post, "Patient/1/$reindex", Interaction::Reindex(Level::Instance(patient(), the_id("1")))),
             (Method::Get, "$reindex", Interaction::ReindexStatus),
+            (Method::Head, "Patient/1/$accesses", Interaction::Accesses(the_id("1"))),
             (Method::Get, "", Interaction::Search(Scope::System)),
             (Method::Post, "_search", Interaction::Search(Scope::System)),
             (Method::Head, "Patient", Interaction::Search(Scope::Type(patient()))),
@@ -258,6 +339,26 @@ mod tests {
             (Method::Post, "Patient/1/Observation/_search", compartment(Some(ResourceType::OBSERVATION))),
         ] {
             assert_eq!(route(method, path, "").unwrap(), expected, "{method:?} {path}");
+        }
+    }
+
+    #[test]
+    fn every_call_in_the_table_of_operations_is_an_interaction() {
+        for operation in operations::OPERATIONS {
+            for call in operation.calls {
+                let of = operation.types.first().copied().unwrap_or(patient());
+                let path = match call.at {
+                    At::System => format!("${}", operation.code),
+                    At::Type => format!("{of}/${}", operation.code),
+                    At::Instance => format!("{of}/1/${}", operation.code),
+                    At::Version => format!("{of}/1/_history/1/${}", operation.code),
+                };
+                let found = route(call.method, &path, "").unwrap();
+                assert!(found.name().starts_with(&format!("${}", operation.code)), "{path}: {found:?}");
+            }
+            let id = operation.definition_id();
+            let found = route(Method::Get, &format!("OperationDefinition/{id}"), "").unwrap();
+            assert_eq!(found, Interaction::Definition(operation));
         }
     }
 
@@ -279,6 +380,11 @@ mod tests {
             (Method::Get, "Patient/1/$everything", "", 400),
             (Method::Get, "Patient/$reindex", "", 405),
             (Method::Delete, "$reindex", "", 405),
+            (Method::Get, "Patient/$accesses", "", 404),
+            (Method::Get, "Observation/1/$accesses", "", 404),
+            (Method::Post, "Patient/1/$accesses", "", 405),
+            (Method::Put, "OperationDefinition/brasa-reindex", "", 405),
+            (Method::Get, "OperationDefinition/brasa-reindex/_history", "", 404),
             (Method::Get, "Patient/%ff", "", 400),
             (Method::Get, "Patient%2F1", "", 404),
             (Method::Get, "Patient/1%2F_history", "", 400),

@@ -68,6 +68,11 @@ impl<'a> Reader<'a> {
         Reader { store, grant, inside: Some(connection), trace: None }
     }
 
+    /// Whose eyes it reads with.
+    pub fn grant(&self) -> &'a Grant {
+        self.grant
+    }
+
     /// Keeps account of its statements.
     #[must_use]
     pub fn traced(self, trace: &'a Trace) -> Self {

@@ -1,6 +1,6 @@
 //! `brasa policy explain`: what the table of rights means for one account and one request, on the configured database.
 
-use super::which;
+use super::{operations, which};
 use crate::account::{Standing, standing_of};
 use crate::app::Engine;
 use crate::auth::policy::{Permission, Rule, Types, rules};
@@ -9,6 +9,7 @@ use crate::auth::sight::Sight;
 use crate::config::{Auth, Settings};
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
+use crate::interaction::operation::Code;
 use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use crate::interaction::route::{Interaction, route};
 use crate::interaction::{Context, handle};
@@ -148,7 +149,9 @@ fn needs(interaction: &Interaction, query: &[(String, String)]) -> Vec<(Permissi
         Interaction::Search(Scope::Compartment { inner: Some(of), .. }) => vec![(Search, vec![*of])],
         Interaction::Search(Scope::System | Scope::Compartment { inner: None, .. })
         | Interaction::History(HistoryScope::System) => vec![(Search, named())],
+        Interaction::Operation(operation, level) => operations::needs(*operation, level),
         Interaction::Capabilities
+        | Interaction::Definition(_)
         | Interaction::Bundle
         | Interaction::Reindex(_)
         | Interaction::ReindexStatus
@@ -163,14 +166,15 @@ fn decide(
     lines: &mut Vec<String>,
 ) -> Result<bool> {
     match interaction {
-        Interaction::Capabilities => lines.push("It is open to everybody.".to_owned()),
+        interaction if interaction.is_open() => lines.push("It is open to everybody.".to_owned()),
         Interaction::Bundle => {
             lines.push("Each entry is decided by itself: explain it by its own method and address.".to_owned());
         }
-        Interaction::Reindex(_) | Interaction::ReindexStatus => {
+        Interaction::Reindex(_) | Interaction::ReindexStatus | Interaction::Operation(Code::Expunge, _) => {
             lines.push("It is for administrators who logged in themselves, without scopes.".to_owned());
             return Ok(standing.access.may_administer());
         }
+        Interaction::Operation(operation, level) => lines.extend(operations::told(*operation, level)),
         Interaction::Accesses(patient) => {
             lines.push("It is for the patient and for whoever may search for AuditEvents.".to_owned());
             let own = standing.access.sight(Permission::Read, ResourceType::PATIENT) == Sight::About(patient.clone());

@@ -15,6 +15,7 @@ type Path = Vec<&'static str>;
 struct Compartments {
     paths: HashMap<(ResourceType, ResourceType), Vec<Path>>,
     parameters: HashMap<(ResourceType, ResourceType), Vec<&'static str>>,
+    rows: HashMap<(ResourceType, ResourceType), Vec<(&'static str, Path)>>,
     /// Read by the test that proves every row is understood.
     #[cfg_attr(not(test), allow(dead_code))]
     rows_skipped: usize,
@@ -23,6 +24,7 @@ struct Compartments {
 static COMPARTMENTS: LazyLock<Compartments> = LazyLock::new(|| {
     let mut paths: HashMap<_, Vec<Path>> = HashMap::new();
     let mut parameters: HashMap<_, Vec<&str>> = HashMap::new();
+    let mut rows: HashMap<_, Vec<(&str, Path)>> = HashMap::new();
     let mut rows_skipped = 0;
     for row in table::compartments() {
         let row = row.and_then(|row| {
@@ -38,9 +40,10 @@ static COMPARTMENTS: LazyLock<Compartments> = LazyLock::new(|| {
         }
         // Two parameters may select one element, as MedicationDispense's patient and subject do, and one two elements.
         push_new(paths.entry(key).or_default(), path.split('.').collect());
+        rows.entry(key).or_default().push((parameter, path.split('.').collect()));
         push_new(parameters.entry(key).or_default(), parameter);
     }
-    Compartments { paths, parameters, rows_skipped }
+    Compartments { paths, parameters, rows, rows_skipped }
 });
 
 fn push_new<T: PartialEq>(known: &mut Vec<T>, item: T) {
@@ -63,6 +66,15 @@ pub fn compartment_paths(compartment: ResourceType, resource_type: ResourceType)
 /// it asks of each. Empty where [`compartment_paths`] is.
 pub fn compartment_parameters(compartment: ResourceType, resource_type: ResourceType) -> &'static [&'static str] {
     COMPARTMENTS.parameters.get(&(compartment, resource_type)).map_or(&[], Vec::as_slice)
+}
+
+/// The paths of the patient compartment that belong to one of these parameters.
+pub fn patient_paths_of<'c>(
+    resource_type: ResourceType,
+    codes: &'c [&'static str],
+) -> impl Iterator<Item = &'static [&'static str]> + 'c {
+    let rows = COMPARTMENTS.rows.get(&(ResourceType::PATIENT, resource_type)).map_or(&[][..], Vec::as_slice);
+    rows.iter().filter(|(code, _)| codes.contains(code)).map(|(_, path)| path.as_slice())
 }
 
 /// [`compartment_paths`] of the patient compartment.

@@ -37,6 +37,7 @@ impl ResourceType {
     pub const BUNDLE: Self = Self("Bundle");
     pub const CAPABILITY_STATEMENT: Self = Self("CapabilityStatement");
     pub const CODE_SYSTEM: Self = Self("CodeSystem");
+    pub const COMPOSITION: Self = Self("Composition");
     pub const DEVICE: Self = Self("Device");
     pub const ENCOUNTER: Self = Self("Encounter");
     pub const GROUP: Self = Self("Group");
@@ -45,6 +46,7 @@ impl ResourceType {
     pub const MEDICATION_DISPENSE: Self = Self("MedicationDispense");
     pub const MEDICATION_REQUEST: Self = Self("MedicationRequest");
     pub const OBSERVATION: Self = Self("Observation");
+    pub const OPERATION_DEFINITION: Self = Self("OperationDefinition");
     pub const OPERATION_OUTCOME: Self = Self("OperationOutcome");
     pub const ORGANIZATION: Self = Self("Organization");
     pub const PARAMETERS: Self = Self("Parameters");
@@ -120,6 +122,7 @@ mod tests {
             ResourceType::MEDICATION_DISPENSE,
             ResourceType::MEDICATION_REQUEST,
             ResourceType::OBSERVATION,
+            ResourceType::OPERATION_DEFINITION,
             ResourceType::OPERATION_OUTCOME,
             ResourceType::ORGANIZATION,
             ResourceType::PARAMETERS,

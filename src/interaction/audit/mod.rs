@@ -37,7 +37,7 @@ pub fn patients_of<'s>(context: &Context, versions: impl IntoIterator<Item = &'s
 
 /// Whether a reference to another patient may be in it: looked for in the text, since nearly always there is none, and
 /// reading a resource costs more than sending it.
-fn refers_to_others(body: &[u8], home: Option<&Id>) -> bool {
+pub fn refers_to_others(body: &[u8], home: Option<&Id>) -> bool {
     let mut references = memmem::find_iter(body, b"Patient/");
     references.any(|at| {
         let id = body.get(at + b"Patient/".len()..).unwrap_or_default();
@@ -90,7 +90,7 @@ fn access(request: &Request, answered: &Result<Response>) -> Option<Access> {
 
 /// What the server can do is told to everybody; that leaves no record.
 fn of_answer(request: &Request, status: u16, response: Option<&Response>) -> Option<Access> {
-    if request.interaction == Interaction::Capabilities {
+    if request.interaction.is_open() {
         return None;
     }
     let (interaction, what) = (word(&request.interaction), what(request, response));
@@ -105,7 +105,10 @@ fn word(interaction: &Interaction) -> &'static str {
         Interaction::ConditionalPatch(_) => "patch",
         Interaction::ConditionalDelete(_) => "delete",
         Interaction::Search(crate::search::query::Scope::Compartment { .. }) => "search",
-        Interaction::Reindex(_) | Interaction::ReindexStatus | Interaction::Accesses(_) => "operation",
+        Interaction::Reindex(_)
+        | Interaction::ReindexStatus
+        | Interaction::Accesses(_)
+        | Interaction::Operation(..) => "operation",
         other => other.name(),
     }
 }
@@ -117,6 +120,7 @@ fn what(request: &Request, response: Option<&Response>) -> What {
         id: Some(id.to_string()),
         version: version.map(|version| version.0),
         query: None,
+        removed: None,
     };
     let version = response.and_then(|response| response.version);
     match &request.interaction {
@@ -126,17 +130,23 @@ fn what(request: &Request, response: Option<&Response>) -> What {
         | Interaction::Delete(_, id) => named(id, version),
         Interaction::Vread(_, id, text) => named(id, VersionId::parse(text)),
         Interaction::History(HistoryScope::Instance(_, id)) => named(id, None),
+        Interaction::Operation(_, Level::Instance(_, id)) => What { query: Some(asked(request)), ..named(id, None) },
+        Interaction::Operation(_, Level::Version(_, id, text)) => {
+            What { query: Some(asked(request)), ..named(id, VersionId::parse(text)) }
+        }
         // A create that was not needed: what meets the condition was shown.
         Interaction::Create(_) => {
             What { query: request.conditions.if_none_exist.clone(), ..met(response, resource_type) }
         }
-        interaction => {
-            let address = address(interaction);
-            let query = written(request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-            let query = if query.is_empty() { address } else { format!("{address}?{query}") };
-            What { query: Some(query), ..met(response, resource_type) }
-        }
+        _ => What { query: Some(asked(request)), ..met(response, resource_type) },
     }
+}
+
+/// The address under the base, with its query.
+fn asked(request: &Request) -> String {
+    let address = address(&request.interaction);
+    let query = written(request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    if query.is_empty() { address } else { format!("{address}?{query}") }
 }
 
 /// The resource that an answer names by its location.
@@ -144,7 +154,7 @@ fn met(response: Option<&Response>, resource_type: Option<String>) -> What {
     let location = response.and_then(|response| response.location.as_deref());
     let id = location.and_then(|location| location.split('/').nth(1)).map(str::to_owned);
     let version = response.filter(|_| id.is_some()).and_then(|response| response.version).map(|version| version.0);
-    What { resource_type, id, version, query: None }
+    What { resource_type, id, version, ..What::default() }
 }
 
 /// The address under the base, as far as it is the same for all who ask for this.
@@ -153,6 +163,7 @@ fn address(interaction: &Interaction) -> String {
         Level::System => operation.to_owned(),
         Level::Type(of) => format!("{of}/{operation}"),
         Level::Instance(of, id) => format!("{of}/{id}/{operation}"),
+        Level::Version(of, id, version) => format!("{of}/{id}/_history/{version}/{operation}"),
     };
     match interaction {
         Interaction::Search(scope) => scope.path(),
@@ -161,6 +172,7 @@ fn address(interaction: &Interaction) -> String {
         Interaction::Reindex(level) => of_level(level, "$reindex"),
         Interaction::ReindexStatus => "$reindex".to_owned(),
         Interaction::Accesses(id) => format!("Patient/{id}/$accesses"),
+        Interaction::Operation(operation, level) => of_level(level, operation.name()),
         other => other.resource_type().map(|of| of.to_string()).unwrap_or_default(),
     }
 }

@@ -61,9 +61,13 @@ pub fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
         return Err(Error::invalid(message).at("request.url"));
     }
     let body = match (&interaction, &entry.resource) {
-        (Interaction::Create(_) | Interaction::Update(..) | Interaction::ConditionalUpdate(_), Some(span)) => {
-            outer.body.slice(span.clone())
-        }
+        (
+            Interaction::Create(_)
+            | Interaction::Update(..)
+            | Interaction::ConditionalUpdate(_)
+            | Interaction::Operation(..),
+            Some(span),
+        ) => outer.body.slice(span.clone()),
         (Interaction::Patch(..) | Interaction::ConditionalPatch(_), Some(span)) => {
             patches::document(&outer.body, span.clone()).map_err(|error| error.within("resource"))?
         }

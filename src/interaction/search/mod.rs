@@ -1,9 +1,9 @@
 //! The FHIR search interaction: over the system, a type or a compartment. <https://hl7.org/fhir/R4/http.html#search>
 
 mod explain;
-mod include;
+pub mod include;
 mod pending;
-mod searchset;
+pub mod searchset;
 mod value_set;
 
 use super::Context;
@@ -61,7 +61,7 @@ async fn run(
     let answer = searchset::Answer {
         context,
         request,
-        scope,
+        path: scope.path(),
         query,
         page: page.as_ref(),
         total: total.map(|count| count.matches),
@@ -69,6 +69,11 @@ async fn run(
     let shown = found.hits.iter().map(|hit| &hit.stored).chain(&included);
     let patients = patients_of(context, shown);
     Ok(Response { patients, ..Response::of_body(200, answer.write(&found, &included)?) })
+}
+
+/// What a search comes to when the database has told what only it knows.
+pub async fn conditions(context: &Context, reader: Reader<'_>, query: &Query) -> Result<Vec<Clause>> {
+    pending::settle(context, reader, query).await
 }
 
 /// Up to `count` resources of a type that meet the criterion of a conditional interaction. It is read strictly: one that
@@ -112,7 +117,8 @@ fn within_records() -> Error {
     Error::new(Kind::TooCostly, message)
 }
 
-fn read(
+/// Reads a search as it is asked.
+pub fn read(
     context: &Context,
     scope: &Scope,
     parameters: &[(String, String)],

@@ -9,7 +9,7 @@ use crate::fhir::subset::{Subset, subset};
 use crate::interaction::Context;
 use crate::interaction::request::{Request, written};
 use crate::search::page::{Direction, Page, PageValue, seal};
-use crate::search::query::{Query, Scope, Summary};
+use crate::search::query::{Query, Summary};
 use crate::store::Stored;
 use crate::store::search::Found;
 
@@ -21,7 +21,8 @@ const WITHIN_RECORDS: &str = "More resources meet the chained condition than can
 pub struct Answer<'a> {
     pub context: &'a Context,
     pub request: &'a Request,
-    pub scope: &'a Scope,
+    /// The address under the base, such as `Patient/1/Observation`.
+    pub path: String,
     pub query: &'a Query,
     pub page: Option<&'a Page>,
     pub total: Option<i64>,
@@ -115,8 +116,8 @@ impl Answer<'_> {
 
     /// The address with the parameters that were used, so that a client sees what was understood.
     fn link(&self, relation: &str, page: Option<&str>) -> Json {
-        let path = self.scope.path();
-        let address = if path.is_empty() { self.request.base.clone() } else { format!("{}/{path}", self.request.base) };
+        let (base, path) = (&self.request.base, &self.path);
+        let address = if path.is_empty() { base.clone() } else { format!("{base}/{path}") };
         let used = self.query.used.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let query = written(used.chain(page.map(|page| ("_page", page))));
         let url = if query.is_empty() { address } else { format!("{address}?{query}") };

@@ -153,6 +153,13 @@ impl Scale {
     }
 }
 
+/// The line from a unit of UCUM to its canonical one: the canonical unit's hash, the factor, the offset. `None`: UCUM does
+/// not know the unit, or no line leads from it.
+pub fn line(code: &str) -> Option<(i64, f64, f64)> {
+    let Scale { unit, conversion } = Scale::of(UCUM, code);
+    conversion.map(|(factor, offset)| (unit, factor.to_f64(), offset.to_f64()))
+}
+
 /// To 15 significant digits, which is what survives any way of reckoning: 5.4 mg is then 0.0054 g.
 fn rounded(value: f64) -> Option<f64> {
     format!("{value:.14e}").parse().ok()

@@ -2,6 +2,7 @@
 
 use crate::support::database::TestDatabase;
 use brasa::app::Engine;
+use brasa::audit::record::Record;
 use brasa::auth::access::Access;
 use brasa::auth::agent::{Agent, Origin};
 use brasa::auth::role::Role;
@@ -9,10 +10,10 @@ use brasa::auth::{Grant, of_server};
 use brasa::config::Settings;
 use brasa::fhir::definitions::ResourceType;
 use brasa::fhir::id::{Id, VersionId};
-use brasa::interaction::handle;
 use brasa::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
-use brasa::interaction::route::route;
-use brasa::store::search::Trace;
+use brasa::interaction::route::{Interaction, route};
+use brasa::interaction::{handle, operation};
+use brasa::store::search::{Step, Trace};
 use brasa::store::{AuditQuery, HistoryScope, HistoryWindow, embedded};
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -149,6 +150,40 @@ impl Desk {
     /// As the server itself, which may everything.
     pub async fn do_all(&self, ask: &Ask) -> Told {
         self.under(&of_server(), ask, "attack").await
+    }
+
+    /// Whether the tables are distributed.
+    pub fn is_citus(&self) -> bool {
+        self._database.is_citus()
+    }
+
+    /// What was recorded of the request that was asked last.
+    pub async fn last_records(&self) -> Vec<Record> {
+        let request = self.asked.lock().unwrap().last().unwrap().0.clone();
+        let query = AuditQuery { count: 1_000, ..AuditQuery::default() };
+        let all = self.engine.context.store.audit_list(&of_server(), &query).await.unwrap();
+        all.into_iter().map(|one| one.record).filter(|record| record.request == request).collect()
+    }
+
+    /// The statements of an operation that reads, as the server itself asks for it.
+    pub async fn steps_of(&self, ask: &Ask) -> Vec<Step> {
+        let (path, query) = ask.path.split_once('?').unwrap_or((&ask.path, ""));
+        let interaction = route(Method::parse(ask.method).unwrap(), &format!("/{path}"), query).unwrap();
+        let Interaction::Operation(code, level) = &interaction else { panic!("{} is no operation", ask.path) };
+        let request = Request {
+            query: form_urlencoded(query).unwrap(),
+            conditions: Conditions::default(),
+            prefer: Prefer::default(),
+            base: "http://brasa.test/fhir".to_owned(),
+            body: Bytes::new(),
+            id: "steps".to_owned(),
+            interaction: interaction.clone(),
+        };
+        let (grant, trace) = (of_server(), Trace::default());
+        let reader = self.engine.context.store.reader(&grant).traced(&trace);
+        let told = operation::read(&self.engine.context, reader, &request, *code, level).await.unwrap();
+        assert_eq!(told.status, 200);
+        trace.steps()
     }
 
     /// The names of the statements that a read, a vread and a history cost.

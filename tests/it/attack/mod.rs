@@ -2,7 +2,8 @@
 
 mod bundles;
 mod canary;
-mod desk;
+pub mod desk;
+mod operations;
 mod roads;
 mod walk;
 mod world;
@@ -22,11 +23,16 @@ fn without_chance(told: &Told) -> String {
     fn clean(value: &mut Value) {
         match value {
             Value::Object(members) => {
-                members.retain(|name, _| !["lastUpdated", "lastModified", "date"].contains(&name.as_str()));
+                members
+                    .retain(|name, _| !["lastUpdated", "lastModified", "date", "timestamp"].contains(&name.as_str()));
                 members.values_mut().for_each(clean);
             }
             Value::Array(items) => items.iter_mut().for_each(clean),
             Value::String(text) => {
+                // What an operation makes has names of its own.
+                if text.starts_with("urn:uuid:") {
+                    *text = "urn:uuid:".to_owned();
+                }
                 if let Some((before, _)) = text.split_once("_page=") {
                     *text = format!("{before}_page=");
                 }

@@ -73,6 +73,27 @@ const CHOSEN: &[&str] = &[
     "Observation?_list=planted",
     "Observation?_sort=-date&_count=1",
     "AuditEvent?entity=Patient/own",
+    "Patient/$everything",
+    "Patient/own/$everything",
+    "Patient/own/$everything?_type=Practitioner",
+    "Patient/other/$everything",
+    "Encounter/visit-own/$everything",
+    "Encounter/visit-other/$everything",
+    "Patient/$summary",
+    "Patient/own/$summary",
+    "Patient/other/$summary",
+    "Observation/$lastn?patient=other&category=vital-signs",
+    "Observation/$lastn?subject=Patient/other&code:text=zarza&max=9",
+    "Observation/$lastn?patient=own,other&combo-code:missing=false&max=99",
+    "Observation/$lastn?patient=own&category:missing=true&max=99&_include=*&_revinclude=*",
+    "Observation/$lastn?subject:Patient.family=Zarzaparrilla&category:missing=true",
+    "Observation/$stats?subject=Patient/other&code=weight&statistic=count,total-count&include=true",
+    "Observation/$stats?subject=Patient/own&code=weight&statistic=count,total-count&include=true",
+    "Composition/written/$document",
+    "Composition/tempting/$document",
+    "Composition/$document?id=written",
+    "Composition/composition-other-0/$document",
+    "Composition/composition-own-0/$document",
 ];
 
 pub fn of_reading() -> Vec<Ask> {
@@ -97,6 +118,8 @@ pub fn of_reading() -> Vec<Ask> {
                 format!("{of}/{id}"),
                 format!("{of}/{id}/_history"),
                 format!("{of}/{id}/_history/1"),
+                format!("{of}/{id}/$meta"),
+                format!("{of}/{id}/_history/1/$meta"),
                 format!("{of}?_id={id}"),
             ]);
         }
@@ -126,6 +149,17 @@ pub fn of_writing() -> Vec<Ask> {
         asks.push(Ask::with("PATCH", path.clone(), patch));
         asks.push(Ask::delete(path.clone()));
         asks.push(Ask::delete(format!("{name}?_id={id}")));
+        let labels = json!({"name": "meta", "valueMeta": {"tag": [{"code": "taken"}]}});
+        let labels = json!({"resourceType": "Parameters", "parameter": [labels]});
+        if name != "AuditEvent" {
+            asks.push(Ask::with("POST", format!("{path}/$meta-add"), labels.clone()));
+            asks.push(Ask::with("POST", format!("{path}/$meta-delete"), labels));
+        }
+        let all = json!({"name": "expungeEverything", "valueBoolean": true});
+        let all = json!({"resourceType": "Parameters", "parameter": [all]});
+        if name != "AuditEvent" {
+            asks.push(Ask::with("POST", format!("{path}/$expunge"), all));
+        }
         let entry = json!({"resource": body, "request": {"method": "PUT", "url": path}});
         asks.push(Ask::with("POST", "", json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})));
     };

@@ -73,6 +73,10 @@ fn shared() -> Vec<Value> {
         json!({"resourceType": "Practitioner", "id": "shared", "name": [{"family": "Soto"}]}),
         json!({"resourceType": "Organization", "id": "shared", "name": "Ward"}),
         json!({"resourceType": "Practitioner", "id": "unrelated", "name": [{"family": "Rey"}]}),
+        // A document of the own record that would draw in the other one's.
+        json!({"resourceType": "Composition", "id": "tempting", "status": "final", "type": {"text": "x"}, "date": "2026",
+            "title": "x", "subject": {"reference": "Patient/own"}, "author": [{"reference": "Practitioner/shared"}],
+            "section": [{"entry": [{"reference": "Observation/measured"}]}]}),
     ]
 }
 

@@ -1,0 +1,48 @@
+//! Which shards operations ask, and how often; how many shards only Citus can say.
+
+use super::everything::ward;
+use crate::attack::desk::{Ask, Desk};
+use crate::support::bundle::{put, transaction};
+
+/// Shards of the tables in these tests.
+const SHARDS: u32 = 8;
+
+async fn opened() -> Desk {
+    let desk = Desk::open(false).await;
+    let told = desk.do_all(&Ask::with("POST", "", transaction(ward().into_iter().map(put)))).await;
+    assert_eq!(told.status, 200, "{}", told.body);
+    desk
+}
+
+/// Checks the purposes of the statements, and on Citus that those of the record ask one shard.
+async fn expect(desk: &Desk, path: &str, expected: &[(&str, u32)]) {
+    let steps = desk.steps_of(&Ask::get(path)).await;
+    let mut purposes: Vec<&str> = steps.iter().map(|step| step.purpose).collect();
+    let mut wanted: Vec<&str> = expected.iter().map(|(purpose, _)| *purpose).collect();
+    purposes.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(purposes, wanted, "{path}");
+    for step in &steps {
+        let plan = step.plan.join("\n");
+        assert!(!plan.contains("Distributed Subplan"), "{path} gathers on the coordinator:\n{plan}");
+        assert_eq!(step.shards.is_some(), desk.is_citus(), "{path}: {}:\n{plan}", step.purpose);
+        let (_, most) = expected.iter().find(|(purpose, _)| *purpose == step.purpose).unwrap();
+        assert!(step.shards.is_none_or(|shards| shards <= *most), "{path}: {}:\n{plan}", step.purpose);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_records_operations_ask_one_shard_for_it_and_a_step_for_what_is_shared() {
+    let desk = opened().await;
+    let shared = "what is referred to";
+    // What is shared lies on the shards of its own ids: one statement a step, of those shards.
+    expect(&desk, "Patient/b/$everything?_type=Observation", &[("read_current", 1), ("page", 1)]).await;
+    // An appointment of two patients lives with the other one, so that a second look goes to that record, too.
+    let steps = [("read_current", 1), ("page", 2), ("page", 2), (shared, SHARDS), (shared, SHARDS)];
+    expect(&desk, "Patient/a/$everything", &steps).await;
+    for path in
+        ["Observation/$lastn?patient=b&category=x", "Observation/$stats?subject=Patient/b&code=x&statistic=count"]
+    {
+        expect(&desk, path, &[("page", 1)]).await;
+    }
+}
