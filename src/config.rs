@@ -98,6 +98,8 @@ pub struct Settings {
     pub conditional_deletes_max: usize,
     /// Whether `_explain` is answered.
     pub explain: bool,
+    /// Whether `/docs`, `/redoc` and `/openapi.json` are answered.
+    pub docs: bool,
 
     /// Whether `_text` and `_content` are answered, and the words of each resource kept for them.
     pub full_text: bool,
@@ -279,6 +281,7 @@ impl Reader<'_> {
             included_max: self.number("BRASA_INCLUDED_MAX")?,
             conditional_deletes_max: self.number("BRASA_CONDITIONAL_DELETES_MAX")?,
             explain: self.text("BRASA_EXPLAIN", Switch::parse)? == Switch::On,
+            docs: self.text("BRASA_DOCS", Switch::parse)? == Switch::On,
             full_text: self.text("BRASA_FULL_TEXT", Switch::parse)? == Switch::On,
             log: self.text("BRASA_LOG", read_log_filter)?,
             log_format: self.text("BRASA_LOG_FORMAT", LogFormat::parse)?,

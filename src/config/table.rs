@@ -246,6 +246,9 @@ static TABLE: &[Setting] = &[
     preset("BRASA_EXPLAIN", "off",
         Accepts::Choice(Switch::WORDS),
         "Whether a search with `_explain=true` is answered with its statements and their plans, which show how the database is laid out."),
+    preset("BRASA_DOCS", "on",
+        Accepts::Choice(Switch::WORDS),
+        "Whether `/docs` (Swagger UI), `/redoc` (pages to read) and `/openapi.json` are answered. They tell what the server can do and nothing of what it holds."),
 
     preset("BRASA_LOG", "info",
         Accepts::Text("`off`, `error`, `warn`, `info`, `debug`, `trace`, or levels by part such as `info,brasa::store=debug`"),

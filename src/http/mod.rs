@@ -6,12 +6,14 @@ mod body;
 mod bucket;
 mod client;
 mod cors;
+mod docs;
 mod encoding;
 mod fhir;
 mod health;
 mod limit;
 mod negotiate;
 mod oauth;
+mod openapi;
 mod respond;
 mod told;
 mod trail;
@@ -49,6 +51,9 @@ pub struct State {
     bodies: Arc<Semaphore>,
     requests: Arc<Semaphore>,
     limits: Limits,
+    /// Whether the documentation is shown.
+    docs: bool,
+    documents: docs::Documents,
     draining: AtomicBool,
 }
 
@@ -66,6 +71,8 @@ impl State {
             bodies: Arc::new(Semaphore::new(settings.bodies_in_flight_bytes_max / BODY_PIECE_BYTES)),
             requests: Arc::new(Semaphore::new(settings.requests_in_flight_max)),
             limits: Limits::new(settings),
+            docs: settings.docs,
+            documents: docs::Documents::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -100,6 +107,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/ready", web::get().to(health::ready))
         .route("/ready", web::head().to(health::ready))
         .route("/.well-known/jwks.json", web::get().to(auth::jwks))
+        .route("/openapi.json", web::route().to(docs::document))
+        .route("/docs", web::route().to(docs::ui))
+        .route("/docs/{name}", web::route().to(docs::ui_file))
+        .route("/redoc", web::route().to(docs::reference))
+        .route("/redoc/{name}", web::route().to(docs::reference_page))
         .service(accounts)
         .default_service(web::route().to(fhir::any));
 }

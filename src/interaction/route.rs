@@ -179,7 +179,10 @@ fn of_type(method: Method, resource_type: ResourceType, rest: &[&str], query: &s
         }
         ([], Method::Put) if !query.is_empty() => Ok(Interaction::ConditionalUpdate(resource_type)),
         ([], Method::Delete) if !query.is_empty() => Ok(Interaction::ConditionalDelete(resource_type)),
-        ([], Method::Patch) if !query.is_empty() => Ok(Interaction::ConditionalPatch(resource_type)),
+        // R4 defines no patch of a Binary, whose content is not FHIR's.
+        ([], Method::Patch) if !query.is_empty() && resource_type != ResourceType::BINARY => {
+            Ok(Interaction::ConditionalPatch(resource_type))
+        }
         (["_history"], Method::Get | Method::Head) => Ok(Interaction::History(HistoryScope::Type(resource_type))),
         ([] | ["_history" | "_search"], _) => Err(not_allowed(method)),
         ([operation], _) if operation.starts_with('$') => {
@@ -377,6 +380,7 @@ mod tests {
             (Method::Get, "Patient/1/Observation/_search", "", 405),
             (Method::Patch, "Patient", "", 405),
             (Method::Patch, "Binary/1", "", 405),
+            (Method::Patch, "Binary", "_id=1", 405),
             (Method::Get, "Patient/1/$everything", "", 400),
             (Method::Get, "Patient/$reindex", "", 405),
             (Method::Delete, "$reindex", "", 405),

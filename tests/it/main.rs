@@ -12,6 +12,7 @@ mod citus;
 mod conditional;
 mod conditions;
 mod cors;
+mod docs;
 mod embedded;
 mod encryption;
 mod examples;

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use utoipa::{PartialSchema, ToSchema};
 
 /// One request.
 pub struct Asked {
@@ -28,13 +29,13 @@ pub struct Asked {
 }
 
 /// `username`: or the e-mail address.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forgot {
     pub username: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reset {
     pub token: String,
@@ -43,41 +44,44 @@ pub struct Reset {
     pub new_password_again: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogIn {
     pub username: String,
     pub password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     pub refresh_token: String,
 }
 
 /// What a stranger says of a role or a link is read and means nothing: forms that are the same for all may send it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
     pub username: String,
     pub password: String,
     #[serde(default, rename = "role")]
+    #[schema(value_type = Option<String>)]
     _role: IgnoredAny,
     #[serde(default, rename = "patient")]
+    #[schema(value_type = Option<String>)]
     _patient: IgnoredAny,
     #[serde(default, rename = "practitioner")]
+    #[schema(value_type = Option<String>)]
     _practitioner: IgnoredAny,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
     pub old_password: String,
     pub new_password: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MakeKey {
     pub name: String,
@@ -93,7 +97,7 @@ impl MakeKey {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MakeUser {
     pub username: String,
@@ -107,21 +111,24 @@ pub struct MakeUser {
     pub invite: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeUser {
     pub role: Option<String>,
     pub disabled: Option<bool>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     pub patient: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     pub practitioner: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
     pub email: Option<Option<String>>,
     pub password: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MakeClient {
     pub name: String,
@@ -129,25 +136,49 @@ pub struct MakeClient {
     #[serde(default)]
     pub redirect_uris: Vec<String>,
     pub scopes: String,
+    #[schema(value_type = Option<Object>)]
     pub jwks: Option<Value>,
     pub account: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeClient {
     pub name: Option<String>,
     pub redirect_uris: Option<Vec<String>>,
     pub scopes: Option<String>,
+    #[schema(value_type = Option<Object>)]
     pub jwks: Option<Value>,
     pub disabled: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
     pub client_id: String,
     pub patient: String,
+}
+
+/// The JSON schema of each body, by its name.
+pub fn schemas() -> Map<String, Value> {
+    fn of<T: ToSchema>() -> Option<(String, Value)> {
+        Some((T::name().into_owned(), serde_json::to_value(<T as PartialSchema>::schema()).ok()?))
+    }
+    let all = [
+        of::<Forgot>(),
+        of::<Reset>(),
+        of::<LogIn>(),
+        of::<Refresh>(),
+        of::<Register>(),
+        of::<ChangePassword>(),
+        of::<MakeKey>(),
+        of::<MakeUser>(),
+        of::<ChangeUser>(),
+        of::<MakeClient>(),
+        of::<ChangeClient>(),
+        of::<Launch>(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Tells a member that is null, which takes a link away, from one that is not there.

@@ -19,6 +19,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use answer::{Answered, Body, answer};
+pub(super) use asked::schemas;
 use asked::{Asked, LogIn};
 use std::sync::Arc;
 
@@ -98,6 +99,11 @@ impl Endpoint {
                 | Endpoint::Reset
         )
     }
+}
+
+/// Every address: the method, the path under `/auth/` with `{}` for an id, its name, and whether it is asked without logging in.
+pub(super) fn endpoints() -> impl Iterator<Item = (&'static str, &'static str, &'static str, bool)> {
+    ENDPOINTS.iter().map(|(method, path, endpoint, name)| (*method, *path, *name, endpoint.is_open()))
 }
 
 /// The rows of an address, and the id in it.

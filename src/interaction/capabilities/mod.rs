@@ -3,7 +3,7 @@
 mod statement;
 mod surface;
 
-pub use surface::{OF_SYSTEM, SearchParameter, Surface, TypeSurface};
+pub use surface::{SearchParameter, Stamp, Surface, TypeSurface};
 
 use super::Context;
 use super::operations::Operation;

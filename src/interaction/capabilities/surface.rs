@@ -6,6 +6,7 @@ use super::super::operations::{At, Needs, OPERATIONS, Operation};
 use crate::fhir::definitions::{ResourceType, in_compartment, search_description};
 use crate::search::registry::{Parameter, ParameterKind, Registry};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 const OF_TYPES: &[&str] =
     &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
@@ -15,6 +16,19 @@ const OF_BINARY: &[&str] =
 /// AuditEvents that the server makes of its records: nobody writes them, and they have one version.
 const OF_RECORDS: &[&str] = &["read", "search-type"];
 pub const OF_SYSTEM: &[&str] = &["transaction", "batch", "search-system", "history-system"];
+
+/// The search parameters that a surface was made with: while they are the current ones, it is still right.
+pub struct Stamp(Arc<Registry>);
+
+impl Stamp {
+    pub fn now(context: &Context) -> Stamp {
+        Stamp(context.registry())
+    }
+
+    pub fn is_current(&self, context: &Context) -> bool {
+        Arc::ptr_eq(&self.0, &context.registry())
+    }
+}
 
 /// All of it.
 pub struct Surface {
