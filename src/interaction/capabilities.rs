@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::audit;
-use super::patch::JSON_PATCH;
+use super::patch::{FHIRPATH_PATCH, JSON_PATCH};
 use super::request::Request;
 use super::response::Response;
 use crate::auth::smart::address::Addresses;
@@ -105,7 +105,7 @@ pub fn answer(context: &Context, request: &Request) -> Result<Response> {
         .with("implementation", implementation.into())
         .with_str("fhirVersion", "4.0.1")
         .with("format", Json::Array(vec![Json::string("application/fhir+json"), Json::string("json")]))
-        .with("patchFormat", Json::Array(vec![Json::string(JSON_PATCH)]))
+        .with("patchFormat", Json::Array(vec![Json::string(JSON_PATCH), Json::string(FHIRPATH_PATCH)]))
         .with("rest", Json::Array(vec![rest.into()]));
     Ok(Response::of_body(200, statement.to_bytes()))
 }
