@@ -1,96 +1,130 @@
 //! An expression: read and checked once, evaluated as often as needed. <https://hl7.org/fhir/R4/fhirpath.html>
 
-use super::evaluate::Frame;
-use super::node::Node;
+use super::code::Code;
+use super::compile::Compiler;
+use super::item::{Item, Items};
 use super::parse;
-use super::place::{self, Place};
-use super::type_name::TypeName;
+use super::run::Machine;
+use super::syntax::Term;
 use super::value::Value;
-use crate::fhir::definitions::ResourceType;
-use crate::fhir::invalid::{Invalid, Result};
-use smol_str::{SmolStr, format_smolstr};
+use crate::fhir::invalid::Result;
+use chrono::{DateTime, FixedOffset};
+use smol_str::SmolStr;
+use std::fmt::{self, Debug, Formatter};
 
-/// The longest expression that is read (bytes). The longest of R4's own has about 2,000.
-const TEXT_BYTES_MAX: usize = 16 * 1024;
-
-/// How many steps may be inside each other: evaluation takes a piece of the stack for each.
-const DEPTH_MAX: usize = 64;
-
-/// The part of FHIRPath that search parameters need: paths, `where`, types, extensions, comparisons, unions.
-#[derive(Debug, Clone, PartialEq)]
+/// FHIRPath, compiled. Nothing is fetched, and no clock is read.
 pub struct Expression {
     text: SmolStr,
-    node: Node,
+    code: Code,
+    slots: usize,
+}
+
+/// What an expression may know besides what it is evaluated on.
+#[derive(Clone, Copy)]
+pub struct Variables<'a> {
+    /// `%resource`: the resource that holds what is looked at; inside a contained one, that one.
+    pub resource: Value<'a>,
+    /// `%rootResource`: the outermost resource, in which references to contained ones and entries are resolved.
+    pub root_resource: Value<'a>,
+    /// What `now()` and `today()` tell. Without it they are faults.
+    pub now: Option<DateTime<FixedOffset>>,
+    /// Further variables by their names, without the sign. Of one name several make a collection.
+    pub named: &'a [(&'a str, Item<'a>)],
+    /// Whether a name that the definitions do not have is a fault, instead of finding nothing.
+    pub is_strict: bool,
+    /// What is known of value sets and profiles.
+    pub knowledge: Option<&'a dyn Knowledge>,
+}
+
+/// What only others can tell.
+pub trait Knowledge {
+    /// Whether a code, Coding, CodeableConcept or string is in a value set; `None` if that is not known.
+    fn member_of(&self, item: &Item<'_>, value_set: &str) -> Option<bool>;
+
+    /// Whether a resource or element conforms to a profile; `None` if the profile is not known. The base definitions are
+    /// known without asking.
+    fn conforms_to(&self, item: &Item<'_>, profile: &str) -> Option<bool>;
+}
+
+/// How much one evaluation may do. Beyond it is a fault of the kind `Bound`.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Items that are looked at, made and compared (steps). A million take about 50 ms.
+    pub steps: usize,
+    /// The longest text that is made (bytes).
+    pub text_bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Budget { steps: 2_000_000, text_bytes: 4 << 20 }
+    }
+}
+
+impl<'a> Variables<'a> {
+    /// Those of a resource that is in no other.
+    pub fn of(resource: Value<'a>) -> Variables<'a> {
+        Variables { resource, root_resource: resource, now: None, named: &[], is_strict: false, knowledge: None }
+    }
 }
 
 impl Expression {
     /// # Errors
-    /// What cannot be read, names no type of R4, or is not supported, by its name and place.
+    /// What cannot be read, or names no function and no type of R4, by its name and place.
     pub fn compile(text: &str) -> Result<Expression> {
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(Invalid::bound(format!("A FHIRPath expression has at most {TEXT_BYTES_MAX} bytes.")));
-        }
-        let node = parse::parse(text)?;
-        if node.depth() > DEPTH_MAX {
-            return Err(Invalid::bound(format!("A FHIRPath expression has at most {DEPTH_MAX} steps in each other.")));
-        }
-        Ok(Expression::of(node))
+        let syntax = parse::parse(text)?;
+        let mut compiler = Compiler::default();
+        let code = compiler.compile(&syntax)?;
+        Ok(Expression { text: SmolStr::new(text), code, slots: compiler.slots })
     }
 
-    fn of(node: Node) -> Expression {
-        Expression { text: format_smolstr!("{node}"), node }
+    /// What holds the list that a path names, and the list's name: `Patient` and `name` of `Patient.name`. `None` if the
+    /// path does not end with the name of an element.
+    pub(super) fn compile_parent(text: &str) -> Result<Option<(Expression, SmolStr)>> {
+        let Term::Name(input, name) = parse::parse(text)?.term else { return Ok(None) };
+        let mut compiler = Compiler::default();
+        let code = input.map_or(Ok(Code::This), |input| compiler.compile(&input))?;
+        Ok(Some((Expression { text: SmolStr::new(text), code, slots: compiler.slots }, name)))
     }
 
-    /// Normalized: the same for `(Observation.value as Quantity)` and `Observation.value.as(Quantity)`.
+    /// As it was given.
     pub fn text(&self) -> &SmolStr {
         &self.text
     }
 
-    /// Finds the values, in order. `start` is what the expression is evaluated on, `resource` is `%resource`.
-    pub fn evaluate<'a>(&'a self, start: Value<'a>, resource: Value<'a>, found: &mut dyn FnMut(Value<'a>)) {
-        self.node.evaluate(Frame { this: start, resource }, found);
+    /// Evaluates on one item, which is `%context`, too.
+    ///
+    /// # Errors
+    /// What the language has as a fault, such as several items where one may be, and what is beyond the budget.
+    pub fn evaluate<'a>(&self, context: &Item<'a>, variables: &Variables<'a>, budget: Budget) -> Result<Items<'a>> {
+        Machine::new(context, variables, budget, self.slots).evaluate(&self.code)
     }
 
-    /// The members of the union that the expression is; itself when it is none.
-    pub fn branches(&self) -> Vec<Expression> {
-        match &self.node {
-            Node::Union(members) => members.iter().map(|member| Expression::of(member.clone())).collect(),
-            _ => vec![self.clone()],
-        }
+    /// Evaluates, and takes what it cost from the budget.
+    pub(super) fn evaluate_spending<'a>(
+        &self,
+        context: &Item<'a>,
+        variables: &Variables<'a>,
+        budget: &mut Budget,
+    ) -> Result<Items<'a>> {
+        let machine = Machine::new(context, variables, *budget, self.slots);
+        let found = machine.evaluate(&self.code);
+        budget.steps = machine.steps_left();
+        found
     }
 
-    /// The union of these.
-    pub fn union(branches: &[Expression]) -> Expression {
-        Expression::of(Node::Union(branches.iter().map(|branch| branch.node.clone()).collect()))
+    /// Whether an invariant holds: the result, taken as a boolean, is true. An empty result does not hold, as in HL7's
+    /// validator; invariants that have nothing to say of an element are written so that they are true of it.
+    ///
+    /// # Errors
+    /// As of [`Expression::evaluate`], and several items.
+    pub fn holds<'a>(&self, context: &Item<'a>, variables: &Variables<'a>, budget: Budget) -> Result<bool> {
+        Machine::new(context, variables, budget, self.slots).holds(&self.code)
     }
+}
 
-    /// The type that the expression starts with, if it says one.
-    pub fn start_type(&self) -> Option<TypeName> {
-        match self.node.start() {
-            Node::Root(type_name) => Some(*type_name),
-            _ => None,
-        }
-    }
-
-    /// The expression without a last `.where(resolve() is Type)`, and that type.
-    pub fn without_target(&self) -> Option<(Expression, TypeName)> {
-        let Node::Where(input, condition) = &self.node else { return None };
-        match &**condition {
-            Node::ResolvesTo(reference, target) if **reference == Node::This => {
-                Some((Expression::of((**input).clone()), *target))
-            }
-            _ => None,
-        }
-    }
-
-    /// The elements of a resource type that the expression can reach.
-    pub fn places(&self, resource_type: ResourceType) -> Vec<Place> {
-        let root = Place::root(resource_type);
-        place::reached(&self.node, std::slice::from_ref(&root), &root)
-    }
-
-    /// The same, evaluated on other places of the type.
-    pub fn places_from(&self, start: &[Place], resource_type: ResourceType) -> Vec<Place> {
-        place::reached(&self.node, start, &Place::root(resource_type))
+impl Debug for Expression {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Expression").field(&self.text).finish()
     }
 }

@@ -7,28 +7,48 @@ pub(super) enum Token {
     Name(String),
     Text(String),
     Number(String),
+    /// `@2020-02`, without the sign; one with a `T` is a DateTime.
+    Date(String),
+    /// `@T10:30`, without the signs.
+    Time(String),
     /// `%resource`, without the sign.
     Variable(String),
+    /// `$this`, without the sign.
+    Dollar(String),
     Symbol(&'static str),
 }
 
 /// What the parser knows, and what it refuses by name. Longer ones first.
-const SYMBOLS: &[&str] = &[
-    "!=", "!~", "<=", ">=", "(", ")", "[", "]", ".", ",", "|", "=", "~", "<", ">", "+", "-", "*", "/", "&", "$", "@",
-    "{", "}",
-];
+const SYMBOLS: &[&str] =
+    &["!=", "!~", "<=", ">=", "(", ")", "[", "]", ".", ",", "|", "=", "~", "<", ">", "+", "-", "*", "/", "&", "{", "}"];
 
 /// The tokens with their places in the text (bytes, from 0).
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>> {
     let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
+    let mut rest = uncommented(text, text)?;
     while let Some(first) = rest.chars().next() {
         let at = text.len() - rest.len();
         let (token, behind) = token(first, rest).map_err(|message| fault(at, &message))?;
         tokens.push((token, at));
-        rest = behind.trim_start();
+        rest = uncommented(text, behind)?;
     }
     Ok(tokens)
+}
+
+/// What follows behind space and comments.
+fn uncommented<'t>(text: &str, rest: &'t str) -> Result<&'t str> {
+    let mut rest = rest.trim_start();
+    loop {
+        let behind = if let Some(comment) = rest.strip_prefix("//") {
+            comment.split_once(['\n', '\r']).map_or("", |(_, behind)| behind)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            let closed = comment.split_once("*/").map(|(_, behind)| behind);
+            closed.ok_or_else(|| fault(text.len() - rest.len(), "the comment has no closing */."))?
+        } else {
+            return Ok(rest);
+        };
+        rest = behind.trim_start();
+    }
 }
 
 /// A fault in an expression; places are told from 1.
@@ -41,9 +61,20 @@ fn token(first: char, rest: &str) -> std::result::Result<(Token, &str), String> 
         let (text, behind) = quoted(rest, first)?;
         return Ok((if first == '\'' { Token::Text(text) } else { Token::Name(text) }, behind));
     }
-    if first == '%' {
-        let (name, behind) = span(rest.trim_start_matches('%'), is_name);
+    if let Some(name) = rest.strip_prefix('%') {
+        if let Some(quote @ ('`' | '\'')) = name.chars().next() {
+            let (name, behind) = quoted(name, quote)?;
+            return Ok((Token::Variable(name), behind));
+        }
+        let (name, behind) = span(name, is_name);
         return Ok((Token::Variable(name.to_owned()), behind));
+    }
+    if let Some(name) = rest.strip_prefix('$') {
+        let (name, behind) = span(name, is_name);
+        return Ok((Token::Dollar(name.to_owned()), behind));
+    }
+    if let Some(temporal) = rest.strip_prefix('@') {
+        return Ok(self::temporal(temporal));
     }
     if first.is_ascii_digit() {
         let (number, behind) = number(rest);
@@ -72,6 +103,43 @@ fn number(text: &str) -> (&str, &str) {
     let fraction = text.get(whole..).and_then(|rest| rest.strip_prefix('.')).filter(|rest| rest.starts_with(digits));
     let end = fraction.map_or(whole, |rest| text.len() - rest.trim_start_matches(digits).len());
     text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+/// A date or a time, as far as its letters go; whether there is such a day, the parser asks.
+fn temporal(text: &str) -> (Token, &str) {
+    if let Some(time) = text.strip_prefix('T') {
+        let (time, behind) = text.split_at_checked(1 + clock(time)).unwrap_or((text, ""));
+        return (Token::Time(time.trim_start_matches('T').to_owned()), behind);
+    }
+    let mut end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '-').unwrap_or(text.len());
+    if let Some(time) = text.get(end..).and_then(|rest| rest.strip_prefix('T')) {
+        let length = clock(time);
+        end += 1 + length;
+        if length > 0 {
+            end += time.get(length..).map_or(0, zone);
+        }
+    }
+    let (date, behind) = text.split_at_checked(end).unwrap_or((text, ""));
+    (Token::Date(date.to_owned()), behind)
+}
+
+/// How many letters belong to a time of day; a point does if a digit follows.
+fn clock(text: &str) -> usize {
+    let whole = text.find(|letter: char| !letter.is_ascii_digit() && letter != ':').unwrap_or(text.len());
+    let fraction = text.get(whole..).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+    match fraction.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(fraction.len()) {
+        0 => whole,
+        digits => whole + 1 + digits,
+    }
+}
+
+/// How many letters belong to a zone: `Z`, `+02:00`.
+fn zone(text: &str) -> usize {
+    match text.as_bytes() {
+        [b'Z', ..] => 1,
+        [b'+' | b'-', a, b, b':', c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_digit()) => 6,
+        _ => 0,
+    }
 }
 
 fn quoted(text: &str, quote: char) -> std::result::Result<(String, &str), String> {
@@ -119,12 +187,28 @@ mod tests {
         assert_eq!(all("`div`.x"), [name("div"), Token::Symbol("."), name("x")]);
         assert_eq!(all("1.50 2"), [Token::Number("1.50".to_owned()), Token::Number("2".to_owned())]);
         assert_eq!(all("%resource"), [Token::Variable("resource".to_owned())]);
+        assert_eq!(all("%`ext-x` $this"), [Token::Variable("ext-x".to_owned()), Token::Dollar("this".to_owned())]);
         assert_eq!(all("a!=b"), [name("a"), Token::Symbol("!="), name("b")]);
+        assert_eq!(all("a // b\n/* c */ d"), [name("a"), name("d")]);
+    }
+
+    #[test]
+    fn dates_and_times_end_where_a_function_begins() {
+        for (text, expected) in [
+            ("@2015.is", Token::Date("2015".to_owned())),
+            ("@2015-02T.is", Token::Date("2015-02T".to_owned())),
+            ("@2015-02-04T14.is", Token::Date("2015-02-04T14".to_owned())),
+            ("@2015-02-04T14:34:28.123-05:00.is", Token::Date("2015-02-04T14:34:28.123-05:00".to_owned())),
+            ("@2015-02-04T14:34Z.is", Token::Date("2015-02-04T14:34Z".to_owned())),
+            ("@T14:34:28.123.is", Token::Time("14:34:28.123".to_owned())),
+        ] {
+            assert_eq!(all(text), [expected, Token::Symbol("."), Token::Name("is".to_owned())], "{text}");
+        }
     }
 
     #[test]
     fn what_cannot_be_read_is_refused_with_its_place() {
-        for (text, at) in [("a.'b", 3), (r"'\q'", 1), ("a ; b", 3), ("ä", 1)] {
+        for (text, at) in [("a.'b", 3), (r"'\q'", 1), ("a ; b", 3), ("ä", 1), ("2 /* a", 3)] {
             let message = tokens(text).unwrap_err().message;
             assert!(message.starts_with(&format!("FHIRPath, at {at}: ")), "{message}");
         }

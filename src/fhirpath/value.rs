@@ -68,13 +68,25 @@ impl<'a> Value<'a> {
     }
 
     fn of(json: &'a Json, kind: ElementKind) -> Option<Value<'a>> {
-        let kind = match kind {
+        let kind = Kind::of(json, kind)?;
+        (*json != Json::Null).then_some(Value { json, kind })
+    }
+
+    /// A resource by its own `resourceType`; `None` for anything else.
+    pub fn resource(json: &'a Json) -> Option<Value<'a>> {
+        Some(Value { json, kind: Kind::of(json, ElementKind::Resource)? })
+    }
+}
+
+impl Kind {
+    /// What JSON is at its place; of a resource inside another one, only it says which it is.
+    pub(super) fn of(json: &Json, kind: ElementKind) -> Option<Kind> {
+        Some(match kind {
             ElementKind::Primitive(primitive) => Kind::Primitive(primitive),
             ElementKind::Complex(node) => Kind::Complex(node),
             ElementKind::Resource => {
                 Kind::Complex(root(ResourceType::parse(json.as_object()?.get_str("resourceType")?)?))
             }
-        };
-        (*json != Json::Null).then_some(Value { json, kind })
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! FHIR over HTTP: turns a request into the one value that interactions understand, and its answer back.
 
 use super::auth::authenticated;
-use super::negotiate::{check_accept, check_content_type, check_form};
+use super::negotiate::{check_accept, check_content_type, check_form, check_patch};
 use super::respond::{Form, answer, refusal};
 use super::told::Told;
 use super::{State, base, body, trail};
@@ -108,6 +108,7 @@ async fn answer_one(
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let body = body::read(state, request, payload, state.body_bytes_max).await?;
     check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), is_operation && !body.bytes.is_empty())?;
+    check_patch(&interaction, header(CONTENT_TYPE)?.as_deref(), &body.bytes)?;
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;

@@ -1,7 +1,7 @@
-//! Which formats are read and written: FHIR's JSON, and JSON Patch for patches. <https://hl7.org/fhir/R4/http.html#mime-type>
+//! Which formats are read and written: FHIR's JSON, and JSON Patch beside it for patches. <https://hl7.org/fhir/R4/http.html#mime-type>
 
 use crate::error::{Error, Kind, Result};
-use crate::interaction::patch::JSON_PATCH;
+use crate::interaction::patch::{FHIRPATH_PATCH, JSON_PATCH, is_resource};
 use crate::interaction::route::Interaction;
 
 /// What is written.
@@ -36,7 +36,10 @@ fn accepts_json(range: &str) -> bool {
 pub fn check_content_type(interaction: &Interaction, content_type: Option<&str>) -> Result<()> {
     let refused = |message: &str| Err(Error::new(Kind::UnsupportedMediaType, message).at("http.content-type"));
     let (names, read) = match interaction {
-        Interaction::Patch(..) | Interaction::ConditionalPatch(_) => (&[JSON_PATCH][..], JSON_PATCH),
+        Interaction::Patch(..) | Interaction::ConditionalPatch(_) => (
+            &[JSON_PATCH, FHIRPATH_PATCH][..],
+            "application/json-patch+json, or application/fhir+json for a FHIRPath Patch,",
+        ),
         _ => (JSON_NAMES, "application/fhir+json"),
     };
     let Some(content_type) = content_type else {
@@ -54,6 +57,20 @@ pub fn check_content_type(interaction: &Interaction, content_type: Option<&str>)
         return refused("Only FHIR R4 (fhirVersion=4.0) is read here.");
     }
     Ok(())
+}
+
+/// Whether a body that is a patch is what its content type says.
+pub fn check_patch(interaction: &Interaction, content_type: Option<&str>, body: &[u8]) -> Result<()> {
+    if !matches!(interaction, Interaction::Patch(..) | Interaction::ConditionalPatch(_)) || body.is_empty() {
+        return Ok(());
+    }
+    let (name, _) = split(content_type.unwrap_or_default());
+    let message = match (name == JSON_PATCH, is_resource(body)) {
+        (true, true) => "A JSON Patch is an array of operations; this is an object.",
+        (false, false) => "As application/fhir+json, a patch is a Parameters resource. A JSON Patch has its own type.",
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(message).at("patch"))
 }
 
 /// Whether the parameters of a search can be read from a body of this content type.
@@ -138,13 +155,17 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_is_json_patch_and_nothing_else_is() {
+    fn a_patch_is_json_patch_or_a_parameters_resource() {
         let patch = Interaction::Patch(ResourceType::PATIENT, Id::parse("p").unwrap());
         for good in ["application/json-patch+json", "Application/JSON-Patch+json; charset=utf-8"] {
             assert!(check_content_type(&patch, Some(good)).is_ok(), "{good}");
             assert!(check_content_type(&Interaction::Bundle, Some(good)).is_err(), "{good}");
+            assert!(check_patch(&patch, Some(good), b" []").is_ok() && check_patch(&patch, Some(good), b"{}").is_err());
         }
-        for bad in [None, Some("application/fhir+json"), Some("application/json"), Some("application/xml-patch+xml")] {
+        let parameters = Some("application/fhir+json; charset=utf-8");
+        assert!(check_content_type(&patch, parameters).is_ok());
+        assert!(check_patch(&patch, parameters, b"\n{}").is_ok() && check_patch(&patch, parameters, b"[]").is_err());
+        for bad in [None, Some("application/fhir+xml"), Some("application/json"), Some("application/xml-patch+xml")] {
             let refused = check_content_type(&patch, bad).unwrap_err();
             assert_eq!(refused.kind, Kind::UnsupportedMediaType, "{bad:?}");
             assert!(refused.message.contains("application/json-patch+json"), "{refused}");

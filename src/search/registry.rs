@@ -8,7 +8,7 @@ use super::hash::hash64;
 use crate::fhir::definitions::{ResourceType, search_parameters};
 use crate::fhir::invalid::{Invalid, Result};
 use crate::fhir::json::Object;
-use crate::fhirpath::{Expression, TypeName};
+use crate::fhirpath::{TypeName, Walk};
 use build::Definition;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -330,7 +330,7 @@ pub struct Branch {
     /// its components in it: `Observation(t:code,q:value.as(Quantity))`.
     pub text: SmolStr,
     /// From the resource to the values; of a composite to the element.
-    pub expression: Expression,
+    pub expression: Walk,
     /// `hash64` and `hash32` of the kind's letter and the text.
     pub hash: i64,
     pub param: i32,
@@ -355,7 +355,7 @@ pub struct Component {
     pub kind: ParameterKind,
     pub code: SmolStr,
     /// From the element to the values.
-    pub expression: Expression,
+    pub expression: Walk,
 }
 
 impl Branch {

@@ -17,6 +17,7 @@ mod embedded;
 mod encryption;
 mod examples;
 mod faults;
+mod fhirpath_patch;
 mod full_text;
 mod history;
 mod interactions;

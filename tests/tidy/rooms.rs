@@ -24,7 +24,7 @@ const ROOMS: &[Row] = &[
     ("store", &["fhir", "search", "auth", "audit", "error", "config"]),
     ("mail", &["error", "config"]),
     ("account", &["fhir", "auth", "store", "mail", "error", "config"]),
-    ("interaction", &["fhir", "search", "validate", "auth", "audit", "store", "error"]),
+    ("interaction", &["fhir", "fhirpath", "search", "validate", "auth", "audit", "store", "error"]),
     ("hospital", &["fhir", "interaction", "store", "auth", "error"]),
     (
         "background",

@@ -1,14 +1,13 @@
-//! Patches as entries of a Bundle: a JSON Patch comes in a Binary.
+//! Patches as entries of a Bundle: a FHIRPath Patch is the entry's resource, a JSON Patch comes in a Binary.
 //!
-//! R4 names FHIRPath Patch for Bundles; JSON Patch in a Binary is how R5 and other servers have it.
+//! R4 names only FHIRPath Patch for Bundles; JSON Patch in a Binary is how R5 and other servers have it.
 //! <https://hl7.org/fhir/R5/http.html#patch>
 
-use super::super::patch::JSON_PATCH;
+use super::super::patch::{JSON_PATCH, Patch, is_resource};
 use super::conditional::{Conditionals, is_conditional};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::json::Json;
-use crate::fhir::json_patch::Patch;
 use crate::fhir::resource::Resource;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,21 +15,24 @@ use bytes::Bytes;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// Levels of JSON in the Binary around a patch, extensions of its meta included.
-const BINARY_DEPTH_MAX: usize = 16;
+/// Levels of JSON in a patch and in the Binary around one. The bound on bodies was looked at when the Bundle was read.
+const DEPTH_MAX: usize = 256;
 
 /// The patch document in an entry's resource.
-pub fn document(text: &[u8], span: Range<usize>) -> Result<Bytes> {
-    let binary = Resource::read(text, span, BINARY_DEPTH_MAX)?;
+pub fn document(text: &Bytes, span: Range<usize>) -> Result<Bytes> {
+    let binary = Resource::read(text, span.clone(), DEPTH_MAX)?;
+    if binary.resource_type() == ResourceType::PARAMETERS {
+        return Ok(text.slice(span));
+    }
     if binary.resource_type() != ResourceType::BINARY {
         let message =
-            format!("A patch comes in a Binary with the contentType {JSON_PATCH}. Others are not supported yet.");
+            format!("A patch is a Parameters resource, or comes in a Binary with the contentType {JSON_PATCH}.");
         return Err(Error::not_supported(message).at("resourceType"));
     }
     let content_type = binary.object().get_str("contentType").unwrap_or_default();
     let name = content_type.split(';').next().unwrap_or_default().trim();
     if !name.eq_ignore_ascii_case(JSON_PATCH) {
-        let message = format!("Of patches, only {JSON_PATCH} is read here.");
+        let message = format!("Of patches in a Binary, only {JSON_PATCH} is read here.");
         return Err(Error::new(Kind::UnsupportedMediaType, message).at("contentType"));
     }
     let mut data = binary.object().get_str("data").unwrap_or_default().to_owned();
@@ -38,6 +40,9 @@ pub fn document(text: &[u8], span: Range<usize>) -> Result<Bytes> {
     data.retain(|c| !c.is_ascii_whitespace());
     let decoded =
         STANDARD.decode(data).map_err(|_| Error::invalid("The patch is expected here as base64.").at("data"))?;
+    if is_resource(&decoded) {
+        return Err(Error::invalid("A JSON Patch is an array of operations; this is an object.").at("patch"));
+    }
     Ok(Bytes::from(decoded))
 }
 
@@ -57,6 +62,10 @@ pub fn texts(patch: &Patch) -> HashSet<String> {
 
 /// The texts of a patch's values: the operation's number, the member that the text stands in, and the text.
 fn texts_of(patch: &Patch) -> Vec<(usize, &str, &str)> {
+    let patch = match patch {
+        Patch::Json(patch) => patch,
+        Patch::FhirPath(patch) => return patch.texts(),
+    };
     let mut texts = Vec::new();
     for (number, path, value) in patch.values() {
         let member = path.tokens().last().map_or("", |token| token.as_str());

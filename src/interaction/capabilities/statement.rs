@@ -2,7 +2,7 @@
 
 use super::super::Context;
 use super::super::operations::{At, Operation};
-use super::super::patch::JSON_PATCH;
+use super::super::patch::{FHIRPATH_PATCH, JSON_PATCH};
 use super::super::request::Request;
 use super::surface::{OF_SYSTEM, SearchParameter, Surface, TypeSurface};
 use crate::auth::smart::address::Addresses;
@@ -61,7 +61,7 @@ pub fn statement(context: &Context, request: &Request, normative_only: bool) -> 
     head("CapabilityStatement", request)
         .with_str("fhirVersion", "4.0.1")
         .with("format", strings(["application/fhir+json", "json"].into_iter()))
-        .with("patchFormat", strings([JSON_PATCH].into_iter()))
+        .with("patchFormat", strings([JSON_PATCH, FHIRPATH_PATCH].into_iter()))
         .with("rest", Json::Array(vec![rest.into()]))
 }
 

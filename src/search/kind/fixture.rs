@@ -8,7 +8,7 @@ use super::super::registry::{Branch, Component, Parameter, ParameterKind};
 use super::{Asked, Refusal, parse_all};
 use crate::fhir::definitions::{PrimitiveType, ResourceType, datatype, root};
 use crate::fhir::json;
-use crate::fhirpath::Expression;
+use crate::fhirpath::Walk;
 use crate::fhirpath::value::{Kind, Value};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub fn branch(kind: ParameterKind, text: &str) -> Branch {
     Branch {
         only: None,
         text: text.into(),
-        expression: Expression::compile(text).unwrap(),
+        expression: Walk::compile(text).unwrap(),
         hash: hash64(&["branch", &kind, text]),
         param: hash32(&["branch", &kind, text]),
         in_patient_compartment: false,
@@ -47,7 +47,7 @@ pub fn parameter(kind: ParameterKind, branches: Vec<Branch>) -> Parameter {
 }
 
 pub fn component(kind: ParameterKind, code: &str) -> Component {
-    Component { kind, code: code.into(), expression: Expression::compile(code).unwrap() }
+    Component { kind, code: code.into(), expression: Walk::compile(code).unwrap() }
 }
 
 /// A value of a datatype or a resource type; it lives as long as the test.

@@ -4,7 +4,7 @@ use super::super::hash::{hash32, hash64};
 use super::{Branch, Component, CustomDefinition, Parameter, ParameterKind};
 use crate::fhir::definitions::{ResourceType, SearchParameterRow, patient_compartment_paths};
 use crate::fhir::invalid::{Invalid, Result};
-use crate::fhirpath::{Expression, Place, TypeName};
+use crate::fhirpath::{Place, TypeName, Walk};
 use smol_str::{SmolStr, format_smolstr};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -81,11 +81,11 @@ pub(super) fn parameter(definition: &Definition<'_>, kinds: &Kinds) -> Result<Pa
 }
 
 /// The branches of the expression that start at the base.
-fn applying(definition: &Definition<'_>) -> Result<Vec<Expression>> {
+fn applying(definition: &Definition<'_>) -> Result<Vec<Walk>> {
     if definition.expression.is_empty() {
         return Ok(Vec::new());
     }
-    let starts = |one: &Expression| one.start_type().is_none_or(|start| start.covers(definition.base.as_str()));
+    let starts = |one: &Walk| one.start_type().is_none_or(|start| start.covers(definition.base.as_str()));
     let branches = compile(definition, definition.expression)?.branches();
     let applying: Vec<_> = branches.into_iter().filter(starts).collect();
     match applying.is_empty() {
@@ -96,8 +96,8 @@ fn applying(definition: &Definition<'_>) -> Result<Vec<Expression>> {
 
 /// When all branches lead to one type only, that is said of the parameter, and the branches are those of its siblings:
 /// `patient` is `subject` with the target Patient.
-fn without_target(branches: Vec<Expression>) -> (Vec<Expression>, Option<ResourceType>) {
-    let split: Option<Vec<_>> = branches.iter().map(Expression::without_target).collect();
+fn without_target(branches: Vec<Walk>) -> (Vec<Walk>, Option<ResourceType>) {
+    let split: Option<Vec<_>> = branches.iter().map(Walk::without_target).collect();
     let Some(split) = split else { return (branches, None) };
     let mut targets = split.iter().map(|(_, target)| *target);
     let first: Option<TypeName> = targets.next();
@@ -120,7 +120,7 @@ fn components(definition: &Definition<'_>, kinds: &Kinds) -> Result<Vec<Componen
     definition.components.iter().map(component).collect()
 }
 
-fn branch(definition: &Definition<'_>, expression: Expression, components: &[Component]) -> Result<Branch> {
+fn branch(definition: &Definition<'_>, expression: Walk, components: &[Component]) -> Result<Branch> {
     let Definition { base, kind, .. } = *definition;
     let places = expression.places(base);
     if places.is_empty() {
@@ -148,7 +148,7 @@ fn branch(definition: &Definition<'_>, expression: Expression, components: &[Com
 }
 
 /// What the hashes are made of.
-fn text(base: ResourceType, expression: &Expression, components: &[Component]) -> SmolStr {
+fn text(base: ResourceType, expression: &Walk, components: &[Component]) -> SmolStr {
     let path = match expression.start_type() {
         Some(_) => expression.text().clone(),
         None => format_smolstr!("{base}.{}", expression.text()),
@@ -181,13 +181,13 @@ fn decides_home(base: ResourceType, places: &[Place]) -> bool {
     only.is_some_and(|place| patient_compartment_paths(base).first() == Some(&place.names))
 }
 
-fn compile(definition: &Definition<'_>, expression: &str) -> Result<Expression> {
+fn compile(definition: &Definition<'_>, expression: &str) -> Result<Walk> {
     let named = |fault: Invalid| Invalid {
         expression: "expression".to_owned(),
         message: format!("The search parameter '{}': {}", definition.code, fault.message),
         ..fault
     };
-    Expression::compile(expression).map_err(named)
+    Walk::compile(expression).map_err(named)
 }
 
 fn fault(definition: &Definition<'_>, message: &str) -> Invalid {
@@ -200,7 +200,7 @@ pub(super) fn merged(parameter: &Parameter) -> Option<Branch> {
     let expression = match expressions.as_slice() {
         [] => return None,
         [only] => only.clone(),
-        several => Expression::union(several),
+        several => Walk::union(several),
     };
     let text = text(parameter.base, &expression, &[]);
     let letter = parameter.kind.letter();

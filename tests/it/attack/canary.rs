@@ -96,6 +96,9 @@ async fn written(doctor: &Desk<'_>) {
     doctor.send("POST", "Patient", canary("x")).await.expect(201);
     let patch = json!([{"op": "replace", "path": "/name/0/family", "value": FAMILY}]);
     doctor.ask("PATCH", "Patient/canary", "application/json-patch+json", patch).await.expect(200);
+    let path = format!("Patient.name.where(family = '{FAMILY}').family");
+    let patch = super::roads::fhirpath_patch("replace", &path, Some(FAMILY));
+    doctor.ask("PATCH", "Patient/canary", "application/fhir+json", patch).await.expect(200);
     let entry =
         |method: &str, url: &str| json!({"resource": canary("canary"), "request": {"method": method, "url": url}});
     for kind in ["transaction", "batch"] {

@@ -295,6 +295,8 @@ async fn what_a_patient_may_change_stays_the_patients() {
     assert_eq!(desk.ask(&me, &put(with_id(OTHER))).await.status, 403, "moved to another's record");
     let patch = json!([{"op": "replace", "path": "/subject/reference", "value": "Patient/other"}]);
     assert_eq!(desk.ask(&me, &Ask::with("PATCH", path.clone(), patch)).await.status, 403, "moved by a patch");
+    let patch = roads::fhirpath_patch("replace", "Observation.subject.reference", Some("Patient/other"));
+    assert_eq!(desk.ask(&me, &Ask::with("PATCH", path.clone(), patch)).await.status, 403, "moved by a FHIRPath Patch");
     assert_eq!(desk.ask(&me, &Ask::delete(path.clone())).await.status, 403);
     // After a doctor's correction it is not the patient's own report any more.
     let mut corrected = with_id(OWN);

@@ -4,7 +4,7 @@ use super::desk::Ask;
 use super::world::{OTHER, OWN, id_of};
 use brasa::fhir::definitions::{ResourceType, patient_compartment_paths};
 use brasa::search::registry::{ParameterKind, Registry};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn ids(resource_type: ResourceType) -> Vec<String> {
     let numbers = 0..patient_compartment_paths(resource_type).len();
@@ -138,6 +138,13 @@ pub fn of_reading() -> Vec<Ask> {
     paths.into_iter().map(Ask::get).collect()
 }
 
+/// A FHIRPath Patch of one operation.
+pub fn fhirpath_patch(kind: &str, path: &str, value: Option<&str>) -> Value {
+    let mut parts = vec![json!({"name": "type", "valueCode": kind}), json!({"name": "path", "valueString": path})];
+    parts.extend(value.map(|value| json!({"name": "value", "valueString": value})));
+    json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]})
+}
+
 /// Changes that must all be refused, and leave nothing.
 pub fn of_writing() -> Vec<Ask> {
     let mut asks = Vec::new();
@@ -147,6 +154,10 @@ pub fn of_writing() -> Vec<Ask> {
         let patch = json!([{"op": "add", "path": "/language", "value": "es"}]);
         asks.push(Ask::with("PUT", path.clone(), body.clone()));
         asks.push(Ask::with("PATCH", path.clone(), patch));
+        // By its path, a FHIRPath Patch could ask, too: a deletion of nothing would be told from a refusal.
+        for asked in [format!("{name}.language"), format!("{name}.meta.tag.where(code = 'other').display")] {
+            asks.push(Ask::with("PATCH", path.clone(), fhirpath_patch("delete", &asked, None)));
+        }
         asks.push(Ask::delete(path.clone()));
         asks.push(Ask::delete(format!("{name}?_id={id}")));
         let labels = json!({"name": "meta", "valueMeta": {"tag": [{"code": "taken"}]}});

@@ -1,6 +1,7 @@
 //! All types × interactions × roles against the table of rights, and hostile values in every search parameter.
 
 use super::desk::{Ask, Desk, Told, of, patient};
+use super::roads::fhirpath_patch;
 use super::world::{CANARY, OWN, world};
 use brasa::auth::access::Access;
 use brasa::auth::policy::Permission;
@@ -37,6 +38,7 @@ fn interactions(of: ResourceType) -> Vec<(Ask, Vec<Permission>)> {
         // It finds nothing, and so it creates.
         (Ask::with("PUT", condition.clone(), body), vec![Search, Create]),
         (Ask::with("PATCH", format!("{of}/nobody"), patch.clone()), vec![Update]),
+        (Ask::with("PATCH", format!("{of}/nobody"), fhirpath_patch("delete", "language", None)), vec![Update]),
         (Ask::with("PATCH", condition.clone(), patch), vec![Search, Update]),
         (Ask::delete(format!("{of}/nobody")), vec![Delete]),
         (Ask::delete(condition), vec![Search, Delete]),

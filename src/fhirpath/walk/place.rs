@@ -1,7 +1,7 @@
 //! Where in a resource type an expression leads, by the definitions alone.
 
+use super::super::type_name::TypeName;
 use super::node::Node;
-use super::type_name::TypeName;
 use crate::fhir::definitions::{Element, ElementKind, PrimitiveType, ResourceType, root};
 use crate::fhir::json::Json;
 

@@ -1,8 +1,8 @@
 //! The values that an expression finds. <http://hl7.org/fhirpath/N1/>
 
+use super::super::type_name::TypeName;
+use super::super::value::{Kind, Value};
 use super::node::Node;
-use super::type_name::TypeName;
-use super::value::{Kind, Value};
 use crate::fhir::definitions::{PrimitiveType, ResourceType};
 use crate::fhir::json::Json;
 
@@ -143,7 +143,7 @@ fn is_same(left: &Json, right: &Json) -> bool {
 }
 
 /// Whether a reference, canonical or uri leads to a resource of the type, as far as it says itself: nothing is looked up.
-fn resolves_to(reference: Value<'_>, resource: Value<'_>, target: TypeName) -> bool {
+pub(in super::super) fn resolves_to(reference: Value<'_>, resource: Value<'_>, target: TypeName) -> bool {
     let text = reference.as_str().or_else(|| reference.child_str("reference")).unwrap_or_default();
     let said = match text.strip_prefix('#') {
         Some(id) => contained_type(resource, id),

@@ -1,6 +1,6 @@
 //! A compiled expression as a tree, and its normalized text.
 
-use super::type_name::TypeName;
+use super::super::type_name::TypeName;
 use crate::fhir::json::Json;
 use smol_str::SmolStr;
 use std::fmt::{self, Display, Formatter};
