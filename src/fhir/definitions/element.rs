@@ -36,6 +36,8 @@ pub struct Element {
     pub is_summary: bool,
     /// The name without type that the concrete names of a choice share: `value` of `value[x]`.
     pub choice: Option<&'static str>,
+    /// The place among its siblings in the definition, in whose order XML is written.
+    pub position: u16,
     /// The value set that a code here must be from.
     pub binding: Option<&'static ValueSet>,
     /// What must hold of the element itself; of its type see [`Node::constraints`].
@@ -180,7 +182,8 @@ impl Definitions {
                 rows_skipped += 1;
                 continue;
             };
-            definition.children.extend(elements);
+            let position = u16::try_from(definition.children.len()).unwrap_or(u16::MAX);
+            definition.children.extend(elements.into_iter().map(|element| Element { position, ..element }));
         }
         for definition in &mut nodes {
             definition.children.sort_unstable_by_key(|child| child.name);
@@ -239,6 +242,7 @@ fn elements(row: ElementRow, by_path: &HashMap<&'static str, Node>) -> Option<Ve
             is_required: row.is_required,
             is_summary: row.is_summary,
             choice,
+            position: 0,
             // Of a choice only what is coded can be bound.
             binding: Some(row.binding).filter(|name| !name.is_empty()).map(value_set),
             constraints: constraint::at(row.path),
