@@ -4,7 +4,7 @@ mod demo;
 
 use crate::account::Accounts;
 use crate::background::{self, Sealer};
-use crate::config::{Auth, Mode, Settings};
+use crate::config::{Auth, Mode, Settings, Validation};
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
 use crate::interaction::mint::Minter;
@@ -13,6 +13,7 @@ use crate::interaction::{Context, Limits};
 use crate::search::registry::Registry;
 use crate::store::embedded::Role;
 use crate::store::{Database, Store};
+use crate::validate::Level;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, Condition, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
@@ -61,6 +62,11 @@ impl Engine {
             included_max: settings.included_max,
             conditional_deletes_max: settings.conditional_deletes_max,
             explain: settings.explain,
+            validation: match settings.validation {
+                Validation::Full => Level::Full,
+                Validation::Structure => Level::Structure,
+                Validation::Off => Level::Off,
+            },
         };
         let registry = match settings.full_text {
             true => Arc::new(Registry::clone(&Registry::standard()).with_full_text()),

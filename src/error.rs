@@ -4,6 +4,7 @@
 //! [`Kind::status`] and [`Kind::issue_code`]; neither has a catch-all arm, so a new kind must decide.
 
 use crate::fhir::invalid::{Fault, Invalid};
+use crate::fhir::outcome;
 use std::fmt;
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -118,11 +119,34 @@ pub struct Error {
     pub expression: Option<String>,
     /// For the operator's log only. Never clinical content.
     pub cause: Option<String>,
+    /// Each fault by itself, where there is more to say than the message does; `message` and `expression` are the first's.
+    pub issues: Vec<Issue>,
+}
+
+/// One of several faults of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    pub severity: &'static str,
+    /// Of <https://hl7.org/fhir/R4/valueset-issue-type.html>.
+    pub code: &'static str,
+    pub message: String,
+    pub expression: Option<String>,
+}
+
+impl Issue {
+    fn told(&self) -> outcome::Issue<'_> {
+        outcome::Issue {
+            severity: self.severity,
+            code: self.code,
+            diagnostics: &self.message,
+            expression: self.expression.as_deref(),
+        }
+    }
 }
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), expression: None, cause: None }
+        Error { kind, message: message.into(), expression: None, cause: None, issues: Vec::new() }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -176,11 +200,39 @@ impl Error {
     /// Puts `prefix` before the place: an error inside an entry becomes one inside the Bundle.
     #[must_use]
     pub fn within(mut self, prefix: &str) -> Self {
-        self.expression = Some(match self.expression.take() {
+        let inside = |place: Option<String>| match place {
             Some(inner) => format!("{prefix}.{inner}"),
             None => prefix.to_owned(),
-        });
+        };
+        self.expression = Some(inside(self.expression.take()));
+        for issue in &mut self.issues {
+            issue.expression = Some(inside(issue.expression.take()));
+        }
         self
+    }
+
+    /// Writes each place that is named in another way.
+    #[must_use]
+    pub fn relocated(mut self, written: impl Fn(String) -> String) -> Self {
+        self.expression = self.expression.map(&written);
+        for issue in &mut self.issues {
+            issue.expression = issue.expression.take().map(&written);
+        }
+        self
+    }
+
+    /// What the client is told, as issues of an OperationOutcome: one, or each of several.
+    pub fn told(&self) -> Vec<outcome::Issue<'_>> {
+        if self.issues.is_empty() {
+            let (code, diagnostics) = (self.kind.issue_code(), self.message.as_str());
+            return vec![outcome::Issue {
+                severity: "error",
+                code,
+                diagnostics,
+                expression: self.expression.as_deref(),
+            }];
+        }
+        self.issues.iter().map(Issue::told).collect()
     }
 
     #[must_use]

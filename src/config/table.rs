@@ -1,6 +1,6 @@
 //! The one table of settings: from it come the defaults, the bounds, the messages and `docs/CONFIGURATION.md`.
 
-use super::words::{Auth, BodyCodec, Engine, LogFormat, Mode, Switch};
+use super::words::{Auth, BodyCodec, Engine, LogFormat, Mode, Switch, Validation};
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -207,6 +207,10 @@ static TABLE: &[Setting] = &[
     preset("BRASA_BODY_CODEC", "zstd",
         Accepts::Choice(BodyCodec::WORDS),
         "How resources are stored from now on: `zstd` is small, `json` can be read with SQL; what is stored already stays readable."),
+
+    preset("BRASA_VALIDATION", "full",
+        Accepts::Choice(Validation::WORDS),
+        "How closely what is written is looked at: `full` checks all that R4 demands, `structure` leaves out codes and invariants, `off` checks only the shapes that storing and searching need."),
 
     // PostgreSQL takes no value of more than 1 GiB.
     preset("BRASA_BODY_BYTES_MAX", "100MiB",

@@ -59,6 +59,11 @@ words! {
 }
 
 words! {
+    /// How closely what is written is looked at.
+    Validation { Full = "full", Structure = "structure", Off = "off" }
+}
+
+words! {
     /// How resource bodies are stored from now on; what is stored already stays readable.
     BodyCodec { Zstd = "zstd", Json = "json" }
 }

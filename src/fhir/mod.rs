@@ -11,3 +11,4 @@ pub mod outcome;
 pub mod reference;
 pub mod resource;
 pub mod subset;
+pub mod xml;

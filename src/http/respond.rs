@@ -4,7 +4,7 @@ use super::negotiate::FHIR_JSON;
 use crate::error::{Error, Kind};
 use crate::fhir::instant::to_http_date;
 use crate::fhir::json::parse;
-use crate::fhir::outcome::{Issue, outcome};
+use crate::fhir::outcome::outcome_of;
 use crate::interaction::response::Response;
 use crate::telemetry::RequestId;
 use actix_web::http::StatusCode;
@@ -55,13 +55,7 @@ pub fn refusal(form: &Form<'_>, error: &Error, allowed: Option<&str>) -> HttpRes
     if let Some(allowed) = allowed {
         builder.insert_header((actix_web::http::header::ALLOW, allowed));
     }
-    let issue = Issue {
-        severity: "error",
-        code: error.kind.issue_code(),
-        diagnostics: &error.message,
-        expression: error.expression.as_deref(),
-    };
-    finish(builder, Some(outcome(Some(form.id.as_str()), &issue).to_bytes()), form.pretty)
+    finish(builder, Some(outcome_of(Some(form.id.as_str()), error.told()).to_bytes()), form.pretty)
 }
 
 fn start(status: u16) -> HttpResponseBuilder {

@@ -24,7 +24,7 @@ mod write;
 pub use bundle::entry_request;
 
 use crate::auth::{self, Grant};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Issue, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::invalid::Invalid;
 use crate::fhir::resource::Resource;
@@ -85,6 +85,8 @@ pub struct Limits {
     pub conditional_deletes_max: usize,
     /// Whether `_explain` is answered.
     pub explain: bool,
+    /// How closely what is written is looked at.
+    pub validation: validate::Level,
 }
 
 /// Answers one request, whoever brought it.
@@ -192,8 +194,25 @@ fn body_resource(context: &Context, request: &Request, resource_type: ResourceTy
         let message = format!("The address says {resource_type}, the body says {}.", resource.resource_type());
         return Err(Error::new(Kind::Invalid, message).at(format!("{resource_type}.resourceType")));
     }
-    validate::check_shape(&resource).map_err(|invalid| placed(resource_type, invalid))?;
+    check(context.limits.validation, &resource, "").map_err(|error| error.within(resource_type.as_str()))?;
     Ok(resource)
+}
+
+/// Refuses what may not be stored, with each fault and its place from the resource on. `before`: what is said before each.
+fn check(level: validate::Level, resource: &Resource, before: &str) -> Result<()> {
+    let report = validate::check(resource, level);
+    if !report.has_errors() {
+        return Ok(());
+    }
+    let issue = |finding: validate::Finding| Issue {
+        severity: finding.severity.as_str(),
+        code: finding.code,
+        message: format!("{before}{}", finding.message),
+        expression: Some(finding.expression).filter(|place| !place.is_empty()),
+    };
+    let issues: Vec<Issue> = report.into_findings().into_iter().map(issue).collect();
+    let first = issues.first().cloned().ok_or_else(|| Error::internal("a report of errors has none"))?;
+    Err(Error { expression: first.expression, issues, ..Error::new(Kind::Unprocessable, first.message) })
 }
 
 /// A fault inside a resource, with its place from the resource's type on.

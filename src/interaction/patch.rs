@@ -16,7 +16,6 @@ use crate::fhir::json::Json;
 use crate::fhir::json_patch;
 use crate::fhir::resource::Resource;
 use crate::fhirpath;
-use crate::validate;
 
 /// The content type of a JSON Patch.
 pub const JSON_PATCH: &str = "application/json-patch+json";
@@ -129,7 +128,8 @@ pub fn apply(limits: &Limits, patch: &Patch, standing: Option<Resource>, id: &Id
     if resource.id().map_err(faulty)?.as_ref() != Some(id) {
         return Err(Error::invalid("A patch cannot change the id of a resource.").at(format!("{resource_type}.id")));
     }
-    validate::check_shape(&resource).map_err(faulty)?;
+    super::check(limits.validation, &resource, "After the patch: ")
+        .map_err(|error| error.within(resource_type.as_str()))?;
     Ok(resource)
 }
 

@@ -63,7 +63,7 @@ impl Reject {
         let kind = self.error.kind;
         let mut issue = Object::new()
             .with_str("severity", "error")
-            .with_str("code", kind.issue_code())
+            .with_str("code", self.error.told().first().map_or(kind.issue_code(), |issue| issue.code))
             .with_str("diagnostics", &self.error.message);
         if let Some(expression) = &self.error.expression {
             issue = issue.with("expression", Json::Array(vec![Json::string(expression)]));

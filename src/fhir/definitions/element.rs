@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::constraint::{self, Constraints};
 use super::primitive::PrimitiveType;
 use super::resource_type::{ResourceType, is_resource};
 use super::table::{self, ElementRow};
+use super::value_set::{ValueSet, value_set};
 
 /// A place whose children are known: a resource, a datatype or a backbone element.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -34,6 +36,12 @@ pub struct Element {
     pub is_summary: bool,
     /// The name without type that the concrete names of a choice share: `value` of `value[x]`.
     pub choice: Option<&'static str>,
+    /// The place among its siblings in the definition, in whose order XML is written.
+    pub position: u16,
+    /// The value set that a code here must be from.
+    pub binding: Option<&'static ValueSet>,
+    /// What must hold of the element itself; of its type see [`Node::constraints`].
+    pub constraints: Constraints,
     targets: &'static str,
 }
 
@@ -50,9 +58,20 @@ impl Element {
 /// known; the tests prove that no resource type and no element leads here.
 const UNKNOWN: Node = Node(u16::MAX);
 
+/// A child that must be there, in one of its forms.
+#[derive(Debug)]
+pub struct Demand {
+    /// `status`, or `value[x]` as it is called without a type.
+    pub name: &'static str,
+    /// The JSON properties of which one must be there.
+    pub properties: Vec<&'static str>,
+}
+
 struct Definition {
     path: &'static str,
     type_name: &'static str,
+    constraints: Constraints,
+    demands: Vec<Demand>,
     /// In the order of the names, for the binary search.
     children: Vec<Element>,
 }
@@ -117,6 +136,16 @@ impl Node {
         self.definition().map_or("", |node| node.path)
     }
 
+    /// What must hold of whatever has this definition.
+    pub fn constraints(self) -> Constraints {
+        self.definition().map_or_else(Constraints::default, |node| node.constraints)
+    }
+
+    /// The children that must be there.
+    pub fn demands(self) -> &'static [Demand] {
+        self.definition().map_or(&[], |node| &node.demands)
+    }
+
     fn child_slice(self) -> &'static [Element] {
         self.definition().map_or(&[], |node| &node.children)
     }
@@ -153,10 +182,12 @@ impl Definitions {
                 rows_skipped += 1;
                 continue;
             };
-            definition.children.extend(elements);
+            let position = u16::try_from(definition.children.len()).unwrap_or(u16::MAX);
+            definition.children.extend(elements.into_iter().map(|element| Element { position, ..element }));
         }
         for definition in &mut nodes {
             definition.children.sort_unstable_by_key(|child| child.name);
+            definition.demands = demands(&definition.children);
         }
         let element = datatypes.get("Element").copied().unwrap_or(UNKNOWN);
         Self { nodes, resources, datatypes, element, rows_skipped }
@@ -177,10 +208,25 @@ fn places(rows: &[ElementRow]) -> (Vec<Definition>, HashMap<&'static str, Node>)
         nodes.push(Definition {
             path: row.path,
             type_name: row.parent().map_or(row.path, |_| row.types),
+            constraints: constraint::at(row.path),
+            demands: Vec::new(),
             children: Vec::new(),
         });
     }
     (nodes, by_path)
+}
+
+/// What must be there of these children.
+fn demands(children: &[Element]) -> Vec<Demand> {
+    let mut demands: Vec<Demand> = Vec::new();
+    for child in children.iter().filter(|child| child.is_required) {
+        let name = child.choice.unwrap_or(child.name);
+        match demands.iter_mut().find(|demand| demand.name == name) {
+            Some(demand) => demand.properties.push(child.name),
+            None => demands.push(Demand { name, properties: vec![child.name] }),
+        }
+    }
+    demands
 }
 
 /// The JSON properties that one row defines: one, or one for each type of a choice.
@@ -196,6 +242,10 @@ fn elements(row: ElementRow, by_path: &HashMap<&'static str, Node>) -> Option<Ve
             is_required: row.is_required,
             is_summary: row.is_summary,
             choice,
+            position: 0,
+            // Of a choice only what is coded can be bound.
+            binding: Some(row.binding).filter(|name| !name.is_empty()).map(value_set),
+            constraints: constraint::at(row.path),
             targets: match type_name {
                 "Reference" => row.references,
                 "canonical" => row.canonicals,

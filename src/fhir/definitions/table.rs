@@ -1,8 +1,12 @@
 //! The embedded tables under `definitions/r4/`, split into fields.
 
+use super::constraint::Constraint;
+
 const ELEMENTS: &str = include_str!("../../../definitions/r4/elements.tsv");
 const COMPARTMENTS: &str = include_str!("../../../definitions/r4/compartments.tsv");
 const SEARCH_PARAMETERS: &str = include_str!("../../../definitions/r4/search-parameters.tsv");
+const VALUE_SETS: &str = include_str!("../../../definitions/r4/value-sets.tsv");
+const INVARIANTS: &str = include_str!("../../../definitions/r4/invariants.tsv");
 
 /// Stands for an empty field.
 const NONE: &str = "-";
@@ -21,11 +25,13 @@ pub(super) struct ElementRow {
     /// Resource types between `|`.
     pub canonicals: &'static str,
     pub is_summary: bool,
+    /// The name of the value set that is required.
+    pub binding: &'static str,
 }
 
 impl ElementRow {
     fn parse(line: &'static str) -> Option<Self> {
-        let [path, min, max, types, references, canonicals, summary] = fields(line)?;
+        let [path, min, max, types, references, canonicals, summary, binding] = fields(line)?;
         let is_required = match min {
             "0" => false,
             "1" => true,
@@ -41,7 +47,7 @@ impl ElementRow {
             "summary" => true,
             _ => return None,
         };
-        Some(Self { path, is_required, is_list, types, references, canonicals, is_summary })
+        Some(Self { path, is_required, is_list, types, references, canonicals, is_summary, binding })
     }
 
     /// The path of the element this one is a child of; none for a definition's own row.
@@ -113,6 +119,41 @@ pub(super) fn compartments() -> impl Iterator<Item = Option<CompartmentRow>> {
     })
 }
 
+/// One row of `value-sets.tsv`: the codes of one system.
+pub(super) struct ValueSetRow {
+    pub name: &'static str,
+    pub system: &'static str,
+    /// Between `|`.
+    pub codes: &'static str,
+}
+
+/// The rows of `value-sets.tsv` in order; `None` for a row that cannot be read.
+pub(super) fn value_sets() -> impl Iterator<Item = Option<ValueSetRow>> {
+    VALUE_SETS.lines().skip(1).map(|line| {
+        let [name, system, codes] = fields(line)?;
+        Some(ValueSetRow { name, system, codes })
+    })
+}
+
+/// One row of `invariants.tsv`.
+pub(super) struct ConstraintRow {
+    pub path: &'static str,
+    pub constraint: Constraint,
+}
+
+/// The rows of `invariants.tsv` in order; `None` for a row that cannot be read.
+pub(super) fn constraints() -> impl Iterator<Item = Option<ConstraintRow>> {
+    INVARIANTS.lines().skip(1).map(|line| {
+        let [path, key, severity, expression, human] = fields(line)?;
+        let is_error = match severity {
+            "error" => true,
+            "warning" => false,
+            _ => return None,
+        };
+        Some(ConstraintRow { path, constraint: Constraint { key, is_error, expression, human } })
+    })
+}
+
 /// Exactly `N` fields, the empty ones as an empty string.
 fn fields<const N: usize>(line: &'static str) -> Option<[&'static str; N]> {
     let mut fields = [""; N];
@@ -139,16 +180,20 @@ mod tests {
         assert_eq!(compartments().count(), 305);
         assert_eq!(search_parameters().filter(Option::is_none).count(), 0);
         assert_eq!(search_parameters().count(), 1718);
+        assert_eq!(value_sets().filter(Option::is_none).count(), 0);
+        assert_eq!(value_sets().count(), 225);
+        assert_eq!(constraints().filter(Option::is_none).count(), 0);
+        assert_eq!(constraints().count(), 244);
     }
 
     #[test]
     fn a_row_with_a_field_too_few_or_too_many_or_an_unknown_cardinality_is_none() {
-        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-").is_some());
-        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\tsummary").is_some());
-        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-").is_none());
-        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-\t-").is_none());
-        assert!(ElementRow::parse("A.b\t0\t3\tstring\t-\t-\t-").is_none());
-        assert!(ElementRow::parse("A.b\t\t1\tstring\t-\t-\t-").is_none());
-        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\tx").is_none());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-\t-").is_some());
+        assert!(ElementRow::parse("A.b\t0\t1\tcode\t-\t-\tsummary\tset").is_some());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\t-\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t3\tstring\t-\t-\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t\t1\tstring\t-\t-\t-\t-").is_none());
+        assert!(ElementRow::parse("A.b\t0\t1\tstring\t-\t-\tx\t-").is_none());
     }
 }

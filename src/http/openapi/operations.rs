@@ -19,6 +19,7 @@ pub fn of_type(paths: &mut Paths, of: &TypeSurface) {
     for operation in &of.operations {
         add(paths, operation, At::Type, name, &format!("/fhir/{name}"));
         add(paths, operation, At::Instance, name, &format!("/fhir/{name}/{{id}}"));
+        add(paths, operation, At::Version, name, &format!("/fhir/{name}/{{id}}/_history/{{vid}}"));
     }
 }
 
@@ -35,6 +36,7 @@ fn add(paths: &mut Paths, operation: &Operation, at: At, tag: &str, place: &str)
             At::System => "system".to_owned(),
             At::Type => tag.to_owned(),
             At::Instance => format!("one-{tag}"),
+            At::Version => format!("one-version-of-{tag}"),
         };
         let id = format!("{verb}-{}-of-{level}", operation.code);
         let summary = call.aside.unwrap_or(operation.title);

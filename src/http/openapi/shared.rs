@@ -161,7 +161,8 @@ pub fn request_bodies() -> Map<String, Value> {
     let patch = json!([{"op": "add", "path": "/language", "value": "es"}]);
     let form = json!({"type": "object", "additionalProperties": {"type": "string"}});
     let bodies = json!({
-        "JsonPatch": {"required": true, "content": {JSON_PATCH: {"schema": reference("JsonPatch"), "example": patch}}},
+        "JsonPatch": {"required": true, "content": {JSON_PATCH: {"schema": reference("JsonPatch"), "example": patch},
+            FHIR: {"schema": reference("Parameters")}}},
         "Search": {"description": "The same parameters as by GET.", "required": false,
             "content": {"application/x-www-form-urlencoded": {"schema": form}}},
         "NoParameters": {"description": "It has no parameters.", "required": false,

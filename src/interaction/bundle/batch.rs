@@ -9,7 +9,7 @@ use crate::auth::Grant;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::bundle::{Bundle, BundleWriter, Entry};
 use crate::fhir::json::{Json, Object};
-use crate::fhir::outcome::{Issue, outcome};
+use crate::fhir::outcome::outcome_of;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
@@ -54,30 +54,23 @@ async fn answer_entry(
 }
 
 /// What a refusal names inside the body is inside the entry's resource; unless that is a patch, not what is patched.
-fn in_resource(mut error: Error, request: &Request) -> Error {
+fn in_resource(error: Error, request: &Request) -> Error {
     if matches!(request.interaction, Interaction::Patch(..)) {
         return error;
     }
     let resource_type = request.interaction.resource_type().map_or("", |resource_type| resource_type.as_str());
-    error.expression = error.expression.map(|place| match place.strip_prefix(resource_type) {
+    error.relocated(|place| match place.strip_prefix(resource_type) {
         Some(rest) if rest.is_empty() || rest.starts_with('.') => format!("resource{rest}"),
         _ => place,
-    });
-    error
+    })
 }
 
 fn write_refusal(writer: &mut BundleWriter, error: &Error, id: &str) {
     if let (Kind::Internal, Some(cause)) = (error.kind, &error.cause) {
         tracing::error!(id, cause, "an entry of a batch failed");
     }
-    let issue = Issue {
-        severity: "error",
-        code: error.kind.issue_code(),
-        diagnostics: &error.message,
-        expression: error.expression.as_deref(),
-    };
     let response = Object::new()
         .with_str("status", status_text(error.kind.status()))
-        .with("outcome", Json::Object(outcome(None, &issue)));
+        .with("outcome", Json::Object(outcome_of(None, error.told())));
     writer.entry(None, None, &Object::new().with("response", response.into()));
 }

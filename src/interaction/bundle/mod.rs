@@ -93,17 +93,16 @@ fn asks_for_head(entry: &Entry) -> bool {
 }
 
 /// A refusal of an entry: what HTTP has as a header is a member of the entry's request.
-fn naming_members(mut error: Error) -> Error {
+fn naming_members(error: Error) -> Error {
     let members = [
         ("http.if-match", "request.ifMatch"),
         ("http.if-none-match", "request.ifNoneMatch"),
         ("http.if-none-exist", "request.ifNoneExist"),
     ];
-    error.expression = error.expression.map(|place| {
+    error.relocated(|place| {
         let named = members.iter().find_map(|(header, member)| Some((place.strip_suffix(header)?, *member)));
         named.map_or(place.clone(), |(before, member)| format!("{before}{member}"))
-    });
-    error
+    })
 }
 
 /// Writes the answer to one entry. What a write has to say goes into the response, what was read is the resource.

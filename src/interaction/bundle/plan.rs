@@ -21,7 +21,6 @@ use crate::fhir::resource::Resource;
 use crate::search::clause::Clause;
 use crate::search::evaluate::{Fact, World, matches};
 use crate::store::{Identifier, Reader};
-use crate::validate;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -154,7 +153,7 @@ impl<'a> Plan<'a> {
         };
         step.resource.clone_from(&entry.resource);
         let resource = self.read(&step, resource_type)?;
-        validate::check_shape(&resource).map_err(|invalid| Error::from(invalid).within("resource"))?;
+        crate::interaction::check(self.limits.validation, &resource, "").map_err(|error| error.within("resource"))?;
         step.body_id = match &step.request.interaction {
             Interaction::Update(_, id) => {
                 update::check_id(&resource, id).map_err(|error| error.within("resource"))?;

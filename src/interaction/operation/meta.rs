@@ -20,7 +20,6 @@ use crate::interaction::response::Response;
 use crate::interaction::route::Level;
 use crate::interaction::write::{self, Change, Intent};
 use crate::store::{Reader, Stored, missing};
-use crate::validate;
 
 /// The labels of a Meta, each a set, and what makes two of a set one.
 const CODINGS: [&str; 2] = ["security", "tag"];
@@ -93,7 +92,7 @@ pub async fn change(
     let source = |_, standing: Option<Resource>| {
         let mut resource = standing.ok_or_else(|| Error::internal("there is nothing to label"))?;
         apply(&mut resource)?;
-        validate::check_shape(&resource).map_err(|invalid| Error::from(invalid).within(&given.place))?;
+        crate::interaction::check(context.limits.validation, &resource, "").map_err(|error| error.within(&given.place))?;
         Ok(resource)
     };
     let mut asked = request.clone();

@@ -7,7 +7,6 @@ mod tests;
 
 use super::clause::Clause;
 use super::query::{Compiler, Refused};
-use crate::error::Error;
 use crate::fhir::definitions::ResourceType;
 use grammar::{Comparison, Filter, Step};
 
@@ -66,8 +65,9 @@ fn placed(refused: Refused, character: usize) -> Refused {
     match refused {
         Refused::Ignorable(reason) => Refused::Ignorable(place(reason)),
         Refused::Unfinished(reason) => Refused::Unfinished(place(reason)),
-        Refused::Error(Error { message, kind, expression, cause }) => {
-            Refused::Error(Error { message: place(message), kind, expression, cause })
+        Refused::Error(mut error) => {
+            error.message = place(error.message);
+            Refused::Error(error)
         }
     }
 }

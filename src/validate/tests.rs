@@ -1,0 +1,146 @@
+//! Tests of the walk: what the specification's pages demand, HL7's examples, and what is made of them by breaking one thing.
+
+mod examples;
+
+use super::*;
+use crate::fhir::json::parse;
+
+fn resource(text: &str) -> Resource {
+    Resource::from_json(parse(text.as_bytes(), 64).unwrap()).unwrap()
+}
+
+/// The faults as `code place`.
+fn faults(text: &str, level: Level) -> Vec<String> {
+    let report = check(&resource(text), level);
+    report.findings().iter().map(|finding| format!("{} {}", finding.code, finding.expression)).collect()
+}
+
+/// A type and its members, the required ones among them.
+fn of(resource_type: &str, members: &str) -> String {
+    let required = match resource_type {
+        "Observation" => r#","status":"final","code":{"text":"x"}"#,
+        _ => "",
+    };
+    format!(r#"{{"resourceType":"{resource_type}"{required}{}{members}}}"#, if members.is_empty() { "" } else { "," })
+}
+
+#[test]
+fn a_wrong_shape_is_named_with_its_place_at_every_level() {
+    for (text, place) in [
+        (of("Patient", r#""birthDate":5"#), "birthDate"),
+        (of("Patient", r#""active":"yes""#), "active"),
+        (of("Patient", r#""name":{"family":"x"}"#), "name"),
+        (of("Patient", r#""gender":["male"]"#), "gender"),
+        (of("Patient", r#""name":["x"]"#), "name[0]"),
+        (of("Patient", r#""name":[{"family":"x"},{"given":["a",7]}]"#), "name[1].given[1]"),
+        (of("Patient", r#""name":[null]"#), "name[0]"),
+        (of("Patient", r#""birthDate":null"#), "birthDate"),
+        (of("Patient", r#""_birthDate":"x""#), "_birthDate"),
+        (of("Patient", r#""_birthDate":{"extension":{}}"#), "_birthDate.extension"),
+        (of("Observation", r#""valueQuantity":{"value":"1.0"}"#), "value.value"),
+        (of("Observation", r#""subject":{"reference":{}}"#), "subject.reference"),
+        (of("Observation", r#""contained":[{"id":"x"}]"#), "contained[0]"),
+        (of("Patient", r#""extension":[{"url":"http://x","valueInteger":"1"}]"#), "extension[0].value"),
+    ] {
+        for level in [Level::Off, Level::Structure, Level::Full] {
+            assert!(faults(&text, level).contains(&format!("structure {place}")), "{text}: {:?}", faults(&text, level));
+        }
+    }
+}
+
+#[test]
+fn without_validation_only_shapes_are_looked_at() {
+    for text in [
+        of("Patient", r#""name":[{"given":["a",null],"_given":[null,{"id":"x"}]}],"_birthDate":{"extension":[]}"#),
+        of("Patient", r#""unknown":[1,{"x":null}],"_unknown":7"#),
+        of("Patient", r#""gender":"?","birthDate":"yesterday","name":[]"#),
+        r#"{"resourceType":"Observation"}"#.to_owned(),
+    ] {
+        assert_eq!(faults(&text, Level::Off), Vec::<String>::new(), "{text}");
+        assert_ne!(faults(&text, Level::Structure), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn what_r4_does_not_have_lacks_or_forbids_is_named_with_its_place() {
+    for (text, expected) in [
+        (of("Patient", r#""colour":"red""#), "structure colour"),
+        (of("Patient", r#""contact":[{"resourceType":"x"}]"#), "structure contact[0].resourceType"),
+        (of("Patient", r#""_name":[{"id":"x"}]"#), "structure _name"),
+        (of("Patient", r#""name":[]"#), "structure name"),
+        (of("Patient", r#""name":[{}]"#), "structure name[0]"),
+        (r#"{"resourceType":"Observation","code":{"text":"x"}}"#.to_owned(), "required status"),
+        (of("Patient", r#""communication":[{"preferred":true}]"#), "required communication[0].language"),
+        (of("Patient", r#""link":[{"type":"refer"}]"#), "required link[0].other"),
+        (of("Observation", r#""valueString":"x","valueBoolean":true"#), "structure value"),
+        (of("Observation", r#""valueString":"x","_valueBoolean":{"id":"x"}"#), "structure value"),
+        (r#"{"resourceType":"MedicationRequest","status":"active","intent":"order","subject":{"reference":"Patient/p"}}"#.to_owned(), "required medication"),
+        (of("Patient", r#""birthDate":"2021-02-29""#), "value birthDate"),
+        (of("Patient", r#""multipleBirthInteger":1.5"#), "value multipleBirth"),
+        (of("Patient", r#""name":[{"given":["a",""]}]"#), "value name[0].given[1]"),
+        (of("Patient", r#""name":[{"given":["a",null]}]"#), "structure name[0].given[1]"),
+        (of("Patient", r#""name":[{"given":["a"],"_given":[{"id":"x"},null]}]"#), "structure name[0]._given[1]"),
+        (of("Patient", r#""id":"a_b""#), "value id"),
+        (of("Patient", r#""extension":[{"valueString":"x"}]"#), "required extension[0].url"),
+        (of("Patient", r#""extension":[{"url":"http://x"}]"#), "invariant extension[0]"),
+        (of("Patient", r#""extension":[{"url":"http://x","valueString":"x","extension":[{"url":"y","valueString":"z"}]}]"#), "invariant extension[0]"),
+        (of("Patient", r#""extension":[{"url":"x","valueString":"x"}]"#), "value extension[0].url"),
+        (of("Patient", r#""managingOrganization":{"reference":"Patient/p"}"#), "value managingOrganization.reference"),
+        (of("Patient", r#""managingOrganization":{"reference":"http://x/fhir/Patient/p/_history/2"}"#), "value managingOrganization.reference"),
+        (of("Patient", r#""managingOrganization":{"type":"Organisation"}"#), "code-invalid managingOrganization.type"),
+        (of("Patient", r#""managingOrganization":{"type":"Patient","reference":"Organization/o"}"#), "value managingOrganization.type"),
+        (of("Patient", r##""managingOrganization":{"reference":"#o"}"##), "invariant managingOrganization.reference"),
+        (of("Patient", r##""contained":[{"resourceType":"Practitioner","id":"o"}],"managingOrganization":{"reference":"#o"}"##), "value managingOrganization.reference"),
+        (of("Patient", r#""contained":[{"resourceType":"Organization","id":"o"}]"#), "invariant contained[0]"),
+        (of("Patient", r##""contained":[{"resourceType":"Organization","id":"o","name":"x","meta":{"versionId":"1"}}],"managingOrganization":{"reference":"#o"}"##), "invariant contained[0].meta"),
+        (of("Patient", r##""contained":[{"resourceType":"Organization","id":"o","name":"x","contained":[{"resourceType":"Basic","id":"b","code":{"text":"x"}}]}],"managingOrganization":{"reference":"#o"}"##), "invariant contained[0].contained"),
+    ] {
+        assert_eq!(faults(&text, Level::Structure), [expected], "{text}");
+    }
+}
+
+#[test]
+fn codes_are_from_the_value_sets_that_r4_requires() {
+    for (text, expected) in [
+        (of("Patient", r#""gender":"mann""#), Some("code-invalid gender")),
+        (of("Patient", r#""gender":"female","name":[{"use":"official","family":"x"}]"#), None),
+        (of("Patient", r#""photo":[{"contentType":"jpeg","title":"x"}]"#), Some("code-invalid photo[0].contentType")),
+        (of("Patient", r#""photo":[{"contentType":"image/jpeg; q=1","title":"x"}]"#), None),
+        (
+            r#"{"resourceType":"Condition","subject":{"reference":"Patient/p"},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]}}"#.to_owned(),
+            None,
+        ),
+        (
+            r#"{"resourceType":"Condition","subject":{"reference":"Patient/p"},"clinicalStatus":{"coding":[{"code":"active"}]}}"#.to_owned(),
+            Some("code-invalid clinicalStatus"),
+        ),
+        (
+            r#"{"resourceType":"Condition","subject":{"reference":"Patient/p"},"clinicalStatus":{"text":"active"}}"#.to_owned(),
+            Some("code-invalid clinicalStatus"),
+        ),
+    ] {
+        assert_eq!(faults(&text, Level::Full), Vec::from_iter(expected), "{text}");
+        assert_eq!(faults(&text, Level::Structure), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
+fn resources_in_entries_are_checked_by_themselves() {
+    let bundle = r##"{"resourceType":"Bundle","type":"collection","entry":[
+        {"resource":{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","name":"x"}],
+            "managingOrganization":{"reference":"#o"}}},
+        {"resource":{"resourceType":"Patient","managingOrganization":{"reference":"#o"},"gender":"x"}}]}"##;
+    let expected =
+        ["invariant entry[1].resource.managingOrganization.reference", "code-invalid entry[1].resource.gender"];
+    assert_eq!(faults(bundle, Level::Full), expected);
+}
+
+#[test]
+fn of_very_many_faults_the_first_hundred_are_told_and_that_there_are_more() {
+    let items = vec![r#"{"wrong":1}"#; 100_000].join(",");
+    let report = check(&resource(&of("Patient", &format!(r#""name":[{items}]"#))), Level::Full);
+    let findings = report.into_findings();
+    assert_eq!(findings.len(), FINDINGS_MAX + 1);
+    assert_eq!(findings.last().unwrap().code, "too-costly");
+    assert!(findings.iter().take(FINDINGS_MAX).all(|finding| finding.severity == Severity::Error));
+}
