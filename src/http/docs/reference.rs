@@ -129,24 +129,17 @@ fn operations(document: &Value, tag: &str, language: Language) -> Vec<Operation>
     for (path, item) in document.get("paths").and_then(Value::as_object).into_iter().flatten() {
         for (method, operation) in item.as_object().into_iter().flatten() {
             if operation.pointer("/tags/0").and_then(Value::as_str) == Some(tag) {
-                found.push(of_operation(document, path, method, item, operation, language));
+                found.push(of_operation(document, path, method, operation, language));
             }
         }
     }
     found
 }
 
-fn of_operation(
-    document: &Value,
-    path: &str,
-    method: &str,
-    item: &Value,
-    operation: &Value,
-    language: Language,
-) -> Operation {
+fn of_operation(document: &Value, path: &str, method: &str, operation: &Value, language: Language) -> Operation {
     let id = text(operation, "operationId");
     let spanish = if language == Language::Spanish { in_spanish(&id) } else { None };
-    let parameters = list(item, "/parameters").chain(list(operation, "/parameters"));
+    let parameters = list(operation, "/parameters");
     let answers = operation.get("responses").and_then(Value::as_object).into_iter().flatten();
     Operation {
         method: method.to_uppercase(),

@@ -97,22 +97,20 @@ pub fn json_of(description: &str, schema: Value) -> Value {
 pub struct Paths(Map<String, Value>);
 
 impl Paths {
-    /// What stands in braces becomes a parameter of the whole path.
+    /// What stands in braces becomes a parameter. Of each operation, not of the path: Swagger UI shows those of a path without
+    /// their names where they are shared.
     pub fn add(&mut self, path: &str, method: &str, entry: Entry) {
-        let item = self.0.entry(path).or_insert_with(|| json!({}));
-        let Some(item) = item.as_object_mut() else { return };
         // The types of a compartment are said by the operation itself.
         let named = path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).filter(|name| *name != "type");
-        let mut shared: Vec<Value> =
-            named.map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect();
+        let mut shared: Vec<&str> = named.collect();
         if path.starts_with("/fhir") {
-            shared
-                .extend(["_format", "_pretty"].map(|name| json!({"$ref": format!("#/components/parameters/{name}")})));
+            shared.extend(["_format", "_pretty"]);
         }
-        if !shared.is_empty() {
-            item.insert("parameters".to_owned(), Value::Array(shared));
+        let entry = if shared.is_empty() { entry } else { entry.sharing(&shared) };
+        let item = self.0.entry(path).or_insert_with(|| json!({}));
+        if let Some(item) = item.as_object_mut() {
+            item.insert(method.to_owned(), entry.into_value());
         }
-        item.insert(method.to_owned(), entry.into_value());
     }
 
     /// As [`Paths::add`], for what stands under FHIR's addresses and is not FHIR.

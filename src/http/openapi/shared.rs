@@ -92,7 +92,7 @@ fn of_searches() -> Vec<(&'static str, Value)> {
     let more = json!({"name": "more", "in": "query", "required": false, "style": "form", "explode": true,
         "description": "Any parameter with a modifier (`name:exact`), chains (`subject:Patient.name`), \
             `_has:Type:reference:parameter`.",
-        "schema": {"type": "object", "additionalProperties": {"type": "string"}}});
+        "example": {}, "schema": {"type": "object", "additionalProperties": {"type": "string"}}});
     vec![
         ("_count", query("_count", count(), "Entries of a page.")),
         (
