@@ -219,6 +219,10 @@ fn entities(record: &Record) -> Vec<Json> {
             .with("type", Json::Object(coding(ENTITY_TYPE, "2", "System Object")))
             .with("role", Json::Object(coding(OBJECT_ROLE, "4", "Domain Resource")))
             .with_str("name", resource_type);
+        let entity = match &what.removed {
+            Some(removed) => entity.with("detail", detail("removed", removed)),
+            None => entity,
+        };
         entities.push(Json::Object(entity));
     }
     if let Some(patient) = &record.patient {
@@ -235,6 +239,11 @@ fn entities(record: &Record) -> Vec<Json> {
         .with("type", Json::Object(coding(BALP_ENTITY, "XrequestId", "The value of X-Request-Id")));
     entities.push(Json::Object(request));
     entities
+}
+
+fn detail(kind: &str, value: &str) -> Json {
+    let detail = Object::default().with_str("type", kind).with_str("valueString", value);
+    Json::Array(vec![Json::Object(detail)])
 }
 
 fn agent(of: &Object) -> Object {

@@ -40,6 +40,9 @@ pub struct What {
     /// Of a search, its address under the base as it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
+    /// Of what was removed for good: how many of which type, and the hash over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<String>,
 }
 
 /// An access that is to be recorded: one record for each patient whose record it was about, or one without.

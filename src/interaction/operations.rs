@@ -130,6 +130,7 @@ pub const OPERATIONS: &[Operation] = &[
     rows::DOCUMENT,
     rows::EVERYTHING_OF_ENCOUNTER,
     rows::EVERYTHING_OF_PATIENT,
+    rows::EXPUNGE,
     rows::LASTN,
     rows::META,
     rows::META_ADD,

@@ -36,6 +36,11 @@ impl Rights {
         Rights { registry: Registry::standard(), own_base }
     }
 
+    /// This server's own address, where it was told it.
+    pub(super) fn own_base(&self) -> Option<&str> {
+        self.own_base.as_deref()
+    }
+
     /// The hash of each branch by which a resource that can be about a patient refers to others, by its parameter.
     pub fn references(&self, types: &[ResourceType]) -> HashMap<i32, i64> {
         let parameters = types.iter().flat_map(|of| self.registry.parameters(*of));

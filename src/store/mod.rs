@@ -8,6 +8,7 @@ mod criterion;
 mod database;
 mod dictionary;
 pub mod embedded;
+mod expunge;
 mod guard;
 mod history;
 mod identifier;
@@ -38,6 +39,7 @@ pub use commit::{Locked, NewVersion, Previous, Scope, Transaction, Write, WriteF
 pub use criterion::CriterionLock;
 pub use database::Database;
 pub use dictionary::{SAMPLES_MAX, is_sample};
+pub use expunge::{Extent, Removed as Expunged, hex as expunge_hex};
 pub use guard::{Standing, missing};
 pub use history::{HistoryKey, HistoryScope, HistoryWindow};
 pub use identifier::Identifier;

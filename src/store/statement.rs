@@ -58,6 +58,11 @@ statements! {
     SET_INDEX = "set_index";
     COUNT_FOR_INDEX = "count_for_index";
     COUNT_UNINDEXED = "count_unindexed";
+    EXPUNGE_LIST = "expunge/list";
+    EXPUNGE_DELETED = "expunge/deleted";
+    EXPUNGE_VERSIONS = "expunge/versions";
+    EXPUNGE_REMOVE_VERSION = "expunge/remove_version";
+    EXPUNGE_REMOVE_HOME = "expunge/remove_home";
 }
 
 statements! {

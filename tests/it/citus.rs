@@ -19,6 +19,7 @@ const OVER_ALL_SHARDS: &[&str] = &[
     "parameter_bodies",
     "list_for_index",
     "list_unindexed",
+    "expunge/deleted",
 ];
 /// Count over all shards, each its own rows.
 const COUNTS: &[&str] = &["parameter_versions", "count_for_index", "count_unindexed"];

@@ -180,6 +180,7 @@ const GRANT_CALLERS: &[(&str, &[&str])] = &[
             "src/background/",
             "src/cli/",
             "src/interaction/mod.rs",
+            "src/interaction/operation/expunge.rs",
             "src/interaction/parameters.rs",
             "src/interaction/reindex.rs",
         ],

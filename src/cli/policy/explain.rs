@@ -9,6 +9,7 @@ use crate::auth::sight::Sight;
 use crate::config::{Auth, Settings};
 use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
+use crate::interaction::operation::Code;
 use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use crate::interaction::route::{Interaction, route};
 use crate::interaction::{Context, handle};
@@ -166,14 +167,14 @@ fn decide(
 ) -> Result<bool> {
     match interaction {
         interaction if interaction.is_open() => lines.push("It is open to everybody.".to_owned()),
-        Interaction::Operation(operation, level) => lines.extend(operations::told(*operation, level)),
         Interaction::Bundle => {
             lines.push("Each entry is decided by itself: explain it by its own method and address.".to_owned());
         }
-        Interaction::Reindex(_) | Interaction::ReindexStatus => {
+        Interaction::Reindex(_) | Interaction::ReindexStatus | Interaction::Operation(Code::Expunge, _) => {
             lines.push("It is for administrators who logged in themselves, without scopes.".to_owned());
             return Ok(standing.access.may_administer());
         }
+        Interaction::Operation(operation, level) => lines.extend(operations::told(*operation, level)),
         Interaction::Accesses(patient) => {
             lines.push("It is for the patient and for whoever may search for AuditEvents.".to_owned());
             let own = standing.access.sight(Permission::Read, ResourceType::PATIENT) == Sight::About(patient.clone());

@@ -24,7 +24,7 @@ pub fn needs(operation: Code, level: &Level) -> Vec<(Permission, Vec<ResourceTyp
             let searched = required.into_iter().map(|types: Vec<ResourceType>| (Search, types));
             std::iter::once((Read, vec![ResourceType::PATIENT])).chain(searched).collect()
         }
-        Code::Versions => Vec::new(),
+        Code::Expunge | Code::Versions => Vec::new(),
     }
 }
 
@@ -37,6 +37,7 @@ pub fn told(operation: Code, _level: &Level) -> Option<String> {
         }
         Code::MetaAdd | Code::MetaDelete => "Labels are changed by whoever may update the resource.",
         Code::Lastn | Code::Stats => "Observations that are not within the filter do not count.",
+        Code::Expunge => "It is for administrators who logged in themselves, without scopes.",
         Code::Meta | Code::Versions => return None,
     };
     Some(told.to_owned())

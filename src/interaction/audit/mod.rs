@@ -120,6 +120,7 @@ fn what(request: &Request, response: Option<&Response>) -> What {
         id: Some(id.to_string()),
         version: version.map(|version| version.0),
         query: None,
+        removed: None,
     };
     let version = response.and_then(|response| response.version);
     match &request.interaction {
@@ -156,7 +157,7 @@ fn met(response: Option<&Response>, resource_type: Option<String>) -> What {
     let location = response.and_then(|response| response.location.as_deref());
     let id = location.and_then(|location| location.split('/').nth(1)).map(str::to_owned);
     let version = response.filter(|_| id.is_some()).and_then(|response| response.version).map(|version| version.0);
-    What { resource_type, id, version, query: None }
+    What { resource_type, id, version, ..What::default() }
 }
 
 /// The address under the base, as far as it is the same for all who ask for this.

@@ -5,6 +5,7 @@
 pub enum Code {
     Document,
     Everything,
+    Expunge,
     Lastn,
     Meta,
     MetaAdd,
@@ -15,9 +16,10 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Code; 9] = [
+    pub const ALL: [Code; 10] = [
         Code::Document,
         Code::Everything,
+        Code::Expunge,
         Code::Lastn,
         Code::Meta,
         Code::MetaAdd,
@@ -32,6 +34,7 @@ impl Code {
         match self {
             Code::Document => "$document",
             Code::Everything => "$everything",
+            Code::Expunge => "$expunge",
             Code::Lastn => "$lastn",
             Code::Meta => "$meta",
             Code::MetaAdd => "$meta-add",

@@ -3,6 +3,7 @@
 mod code;
 mod document;
 mod everything;
+mod expunge;
 mod input;
 mod lastn;
 mod meta;
@@ -33,6 +34,7 @@ pub async fn answer(
 ) -> Result<Response> {
     match operation {
         Code::MetaAdd | Code::MetaDelete => meta::change(context, grant, request, operation, level).await,
+        Code::Expunge => expunge::answer(context, grant, request, level).await,
         Code::Document => document::answer(context, grant, request, level).await,
         _ => read(context, context.store.reader(grant), request, operation, level).await,
     }
@@ -54,7 +56,7 @@ pub async fn read(
         Code::Summary => summary::answer(context, reader, request, level).await,
         Code::Meta => meta::read(context, reader, request, level).await,
         Code::Versions => versions::answer(context, request),
-        Code::MetaAdd | Code::MetaDelete => {
+        Code::Expunge | Code::MetaAdd | Code::MetaDelete => {
             let message = "cannot be part of a transaction: send it by itself, or in a batch.";
             Err(Error::not_supported(format!("{} {message}", operation.name())))
         }

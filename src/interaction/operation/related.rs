@@ -70,7 +70,7 @@ pub fn is_about(resource: &Resource, stored: &Stored, patient: &Id, base: Option
     };
     match subjects.as_slice() {
         [] => stored.compartment == Compartment::of_patient(patient),
-        subjects => subjects.iter().any(|text| is_patient(&text)),
+        subjects => subjects.iter().any(|text| is_patient(text)),
     }
 }
 

@@ -26,6 +26,9 @@ const OBSERVATION: ResourceType = ResourceType::OBSERVATION;
 const CODES_MAX: usize = 100;
 const DAY_SECONDS: f64 = 86_400.0;
 
+/// From when to when, each end where it is said.
+type Span = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 /// What is asked.
 struct Asked<'a> {
     subject: &'a str,
@@ -294,7 +297,7 @@ fn codings(input: &Input) -> Result<Vec<(Option<String>, String)>> {
 }
 
 /// From when to when: so many hours up to now, or a period.
-fn period(input: &Input) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
+fn period(input: &Input) -> Result<Span> {
     let (duration, period) = (input.one("duration")?, input.one("period")?);
     if let (Some(_), Some(period)) = (duration, period) {
         return Err(period.refuse("is not asked for together with duration"));

@@ -220,3 +220,33 @@ pub const SUMMARY: Operation = Operation {
     parameters: &[needed(output("return", "Bundle", "The document."))],
     needs: Needs::Nothing,
 };
+
+pub const EXPUNGE: Operation = Operation {
+    code: "expunge",
+    name: "Expunge",
+    title: "Removes a record, a resource or old versions for good",
+    description: "Removes for good, with history, index and identifiers: a patient's whole record or a resource \
+        (`expungeEverything`), what was deleted (`expungeDeletedResources`), all versions but the current one \
+        (`expungePreviousVersions`), or one superseded version, by its address. For administrators. `complete` is false where \
+        the limit was reached: ask again. The records of the audit stay, and tell what went.",
+    canonical: None,
+    affects_state: true,
+    calls: &[
+        call(At::Type, Post, PARAMETERS),
+        call(At::Instance, Post, PARAMETERS),
+        call(At::Version, Post, PARAMETERS),
+    ],
+    types: &[],
+    parameters: &[
+        input("expungeEverything", "boolean", "Of a resource, all of it; of a patient, the whole record."),
+        input("expungeDeletedResources", "boolean", "What was deleted, of a type or of a resource."),
+        input("expungePreviousVersions", "boolean", "Of a resource, all versions but the current one."),
+        input("limit", "positiveInt", "Resources that go at once; 1,000 where it is not said."),
+        needed(output("complete", "boolean", "Whether nothing of it is left.")),
+        needed(output("resources", "decimal", "Resources that are gone.")),
+        needed(output("versions", "decimal", "Versions that are gone.")),
+        needed(output("sha256", "string", "Over a line for each version: its address and the SHA-256 of its JSON.")),
+        many(output("removed", "Element", "Of each type: type, resources, versions.")),
+    ],
+    needs: Needs::Nothing,
+};

@@ -1,7 +1,7 @@
 //! Numbers that were given out and must be decided: committed, never, or nobody knows.
 
 use super::{Doubtful, Numbered, Trail, of_writes};
-use crate::audit::record::Hash;
+use crate::audit::record::{Access, Hash};
 use crate::auth::Grant;
 use crate::error::Result;
 use crate::store::Store;
@@ -27,8 +27,13 @@ pub(in crate::store) struct AuditRows {
 impl Store {
     /// The records of some writes, to be committed with them. `None`: nobody is told of them.
     pub(in crate::store) fn enter_writes(&self, grant: &Grant, writes: &[Write]) -> Result<Option<AuditRows>> {
+        self.enter_accesses(grant, &of_writes(writes))
+    }
+
+    /// As [`Store::enter_writes`], of accesses that commit with something else.
+    pub(in crate::store) fn enter_accesses(&self, grant: &Grant, accesses: &[Access]) -> Result<Option<AuditRows>> {
         let Some(trail) = self.trail.as_ref().filter(|_| grant.origin().is_some()) else { return Ok(None) };
-        let (numbered, entered) = trail.enter(grant, &of_writes(writes))?;
+        let (numbered, entered) = trail.enter(grant, accesses)?;
         Ok(Some(AuditRows { rows: numbered.into_iter().map(Numbered::into_row).collect(), entered }))
     }
 }

@@ -195,7 +195,7 @@ fn of_write(write: &Write) -> Access {
         resource_type: Some(version.resource_type.as_str().to_owned()),
         id: Some(version.id.as_str().to_owned()),
         version: Some(version.version_id.0),
-        query: None,
+        ..What::default()
     };
     Access { interaction: interaction.to_owned(), what, patients: patients.iter().map(Id::to_string).collect(), status }
 }
