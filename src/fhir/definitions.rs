@@ -7,6 +7,7 @@
 mod compartment;
 mod element;
 mod primitive;
+mod prose;
 mod resource_type;
 mod table;
 
@@ -16,5 +17,6 @@ pub use compartment::{
 };
 pub use element::{Element, ElementKind, Node, datatype, root};
 pub use primitive::PrimitiveType;
+pub use prose::{example, search_description};
 pub use resource_type::ResourceType;
 pub use table::{SearchParameterRow, search_parameters};

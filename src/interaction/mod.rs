@@ -2,7 +2,7 @@
 
 mod audit;
 mod bundle;
-mod capabilities;
+pub mod capabilities;
 mod conditional;
 mod create;
 mod delete;

@@ -205,7 +205,7 @@ impl Operation {
     }
 
     /// Whether the operation itself, not something beside it, is asked of this.
-    fn is_defined_at(&self, at: At) -> bool {
+    pub fn is_defined_at(&self, at: At) -> bool {
         self.calls_at(at).any(|call| call.aside.is_none())
     }
 

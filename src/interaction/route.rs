@@ -351,14 +351,14 @@ mod tests {
                     At::System => format!("${}", operation.code),
                     At::Type => format!("{of}/${}", operation.code),
                     At::Instance => format!("{of}/1/${}", operation.code),
+                    At::Version => format!("{of}/1/_history/1/${}", operation.code),
                 };
                 let found = route(call.method, &path, "").unwrap();
                 assert!(found.name().starts_with(&format!("${}", operation.code)), "{path}: {found:?}");
             }
-            if let Some(id) = operation.definition_id() {
-                let found = route(Method::Get, &format!("OperationDefinition/{id}"), "").unwrap();
-                assert_eq!(found, Interaction::Definition(operation));
-            }
+            let id = operation.definition_id();
+            let found = route(Method::Get, &format!("OperationDefinition/{id}"), "").unwrap();
+            assert_eq!(found, Interaction::Definition(operation));
         }
     }
 

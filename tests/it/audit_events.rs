@@ -32,6 +32,7 @@ fn every_event_is_an_audit_event_of_r4_that_searches_find() {
             id: (number % 2 == 0).then(|| "x".into()),
             version: Some(2),
             query: word.starts_with("search").then(|| "Observation?code=x".into()),
+            removed: (word == &"operation").then(|| "Patient 1/1".into()),
         };
         let agent = Agent {
             account: Some("a1".into()),

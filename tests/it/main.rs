@@ -7,6 +7,7 @@ mod audit;
 mod audit_events;
 mod bad_input;
 mod batch;
+mod capabilities;
 mod citus;
 mod conditional;
 mod conditions;

@@ -64,7 +64,7 @@ pub fn is_about(resource: &Resource, stored: &Stored, patient: &Id, base: Option
     }
     let codes: Vec<&'static str> = subject_parameters(stored.resource_type).collect();
     let subjects = resource.references_at(patient_paths_of(stored.resource_type, &codes));
-    let is_patient = |text: &&str| match Target::parse(text, base) {
+    let is_patient = |text: &str| match Target::parse(text, base) {
         Target::Local { resource_type: ResourceType::PATIENT, id, .. } => id == *patient,
         _ => false,
     };

@@ -149,6 +149,17 @@ pub fn of_writing() -> Vec<Ask> {
         asks.push(Ask::with("PATCH", path.clone(), patch));
         asks.push(Ask::delete(path.clone()));
         asks.push(Ask::delete(format!("{name}?_id={id}")));
+        let labels = json!({"name": "meta", "valueMeta": {"tag": [{"code": "taken"}]}});
+        let labels = json!({"resourceType": "Parameters", "parameter": [labels]});
+        if name != "AuditEvent" {
+            asks.push(Ask::with("POST", format!("{path}/$meta-add"), labels.clone()));
+            asks.push(Ask::with("POST", format!("{path}/$meta-delete"), labels));
+        }
+        let all = json!({"name": "expungeEverything", "valueBoolean": true});
+        let all = json!({"resourceType": "Parameters", "parameter": [all]});
+        if name != "AuditEvent" {
+            asks.push(Ask::with("POST", format!("{path}/$expunge"), all));
+        }
         let entry = json!({"resource": body, "request": {"method": "PUT", "url": path}});
         asks.push(Ask::with("POST", "", json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})));
     };

@@ -2,6 +2,7 @@
 
 mod documents;
 mod everything;
+mod expunge;
 mod meta;
 mod observations;
 mod offered;
