@@ -103,15 +103,11 @@ async fn answer_one(
     // An operation may have no body; one that has no use for it refuses it.
     let is_operation = matches!(interaction, Interaction::Reindex(_) | Interaction::Operation(..));
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search && !is_operation;
-    if writes {
-        check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
-    }
+    check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), writes)?;
     let conditions = conditions(request)?;
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let body = body::read(state, request, payload, state.body_bytes_max).await?;
-    if is_operation && !body.bytes.is_empty() {
-        check_content_type(&interaction, header(CONTENT_TYPE)?.as_deref())?;
-    }
+    check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), is_operation && !body.bytes.is_empty())?;
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
@@ -141,6 +137,11 @@ async fn answer_one(
             "the request's task was cancelled"
         })
     })?
+}
+
+/// Before a body is read that must be there; of one that need not be, when it is.
+fn check_body(interaction: &Interaction, content_type: Option<&str>, is_there: bool) -> Result<()> {
+    if is_there { check_content_type(interaction, content_type) } else { Ok(()) }
 }
 
 fn conditions(request: &HttpRequest) -> Result<Conditions> {

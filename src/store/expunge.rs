@@ -26,6 +26,9 @@ use tokio_postgres::types::ToSql;
 
 /// Resources of one step (resources).
 pub const STEP_MAX: usize = 50;
+/// Who holds a resource's lock for longer is asked to be waited for by another request. Without it the wait would end at the
+/// node's deadline, for which the node would be left alone.
+const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '2s'";
 /// Superseded versions that are read at once (versions).
 const VERSIONS_AT_ONCE: i64 = 100;
 
@@ -152,7 +155,7 @@ impl Store {
         extent: Extent,
         told: &(dyn Fn(&Removed) -> Access + Sync),
     ) -> std::result::Result<Removed, Failure> {
-        connection.run("BEGIN", Phase::Statement).await?;
+        connection.run(BEGIN, Phase::Statement).await?;
         let (operations, removed) = (Vec::new(), Removed::default());
         let mut step = Step { store: self, connection, at, operations, removed };
         // In the order in which writers lock, so that the two seldom wait for each other.

@@ -130,12 +130,9 @@ fn what(request: &Request, response: Option<&Response>) -> What {
         | Interaction::Delete(_, id) => named(id, version),
         Interaction::Vread(_, id, text) => named(id, VersionId::parse(text)),
         Interaction::History(HistoryScope::Instance(_, id)) => named(id, None),
-        Interaction::Operation(_, Level::Instance(_, id) | Level::Version(_, id, _)) => {
-            let version = match &request.interaction {
-                Interaction::Operation(_, Level::Version(_, _, text)) => VersionId::parse(text),
-                _ => version,
-            };
-            What { query: Some(asked(request)), ..named(id, version) }
+        Interaction::Operation(_, Level::Instance(_, id)) => What { query: Some(asked(request)), ..named(id, None) },
+        Interaction::Operation(_, Level::Version(_, id, text)) => {
+            What { query: Some(asked(request)), ..named(id, VersionId::parse(text)) }
         }
         // A create that was not needed: what meets the condition was shown.
         Interaction::Create(_) => {

@@ -6,6 +6,7 @@ use super::statistic::{CODES, In, Measured, SYSTEM};
 use super::walk::{LOOKED_AT_MAX, code_keys, each_match};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
+use crate::fhir::id::{Compartment, Id};
 use crate::fhir::instant::{Interval, to_instant};
 use crate::fhir::json::{Json, Object};
 use crate::fhir::resource::Resource;
@@ -17,7 +18,7 @@ use crate::search::kind::quantity::line;
 use crate::search::query::Scope;
 use crate::store::{Reader, Stored};
 use chrono::{DateTime, Duration, Utc};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 const KNOWN: &[&str] = &["subject", "code", "system", "coding", "duration", "period", "statistic", "include", "limit"];
 const UCUM: &str = "http://unitsofmeasure.org";
@@ -59,21 +60,50 @@ pub async fn answer(context: &Context, reader: Reader<'_>, request: &Request) ->
     let asked = Asked::read(&input)?;
     let query = search::read(context, &Scope::Type(OBSERVATION), &asked.search(), true, Some(&request.base))?;
     let conditions = search::conditions(context, reader, &query).await?;
-    let mut found: Vec<Stored> = Vec::new();
+    let include = asked.include.min(context.limits.included_max);
+    let mut found = Found::default();
     each_match(reader, &query.types, &conditions, |hit| {
-        found.push(hit.stored);
+        let tree = tree(&hit.stored)?;
+        if found.sources.len() < include {
+            found.sources.push(resource("source", tree.json().clone()));
+        }
+        found.patients.extend(patients_of(context, [&hit.stored]));
+        found.seen.insert((hit.stored.resource_type, hit.stored.id));
+        if found.places.last() != Some(&hit.stored.compartment) {
+            found.places.push(hit.stored.compartment);
+        }
+        found.trees.push(slim(tree.object()));
         Ok(())
     })
     .await?;
-    let trees: Vec<Resource> = found.iter().map(tree).collect::<Result<_>>()?;
-    let members = members(context, reader, &asked, &found, &trees).await?;
+    let members = members(context, reader, &asked, &mut found).await?;
+    found.patients.extend(patients_of(context, &members));
     let member_trees: Vec<Resource> = members.iter().map(tree).collect::<Result<_>>()?;
-    let groups = asked.groups(&trees, &member_trees);
+    let groups = asked.groups(&found.trees, &member_trees);
     let told = groups.iter().map(|group| resource("statistics", asked.told(group).into()));
-    let sources = found.iter().zip(&trees).take(asked.include);
-    let told = told.chain(sources.map(|(_, tree)| resource("source", tree.json().clone())));
-    let body = parameters(told.collect()).to_bytes();
-    Ok(Response { patients: patients_of(context, found.iter().chain(&members)), ..Response::of_body(200, body) })
+    let body = parameters(told.chain(found.sources).collect()).to_bytes();
+    Ok(Response { patients: found.patients.into_iter().collect(), ..Response::of_body(200, body) })
+}
+
+/// The Observations that count, as far as they are needed: all of their content would fill the memory.
+#[derive(Default)]
+struct Found {
+    trees: Vec<Object>,
+    sources: Vec<Json>,
+    patients: BTreeSet<Id>,
+    seen: HashSet<(ResourceType, Id)>,
+    places: Vec<Compartment>,
+}
+
+/// What is reckoned with.
+fn slim(observation: &Object) -> Object {
+    const NEEDED: &[&str] = &["code", "component", "modifierExtension", "hasMember", "status"];
+    let is_needed = |name: &str| NEEDED.contains(&name) || name.starts_with("value") || name.starts_with("effective");
+    let mut kept = Object::new();
+    for (name, value) in observation.iter().filter(|(name, _)| is_needed(name)) {
+        kept.push(name.into(), value.clone());
+    }
+    kept
 }
 
 fn resource(name: &str, resource: Json) -> Json {
@@ -81,30 +111,21 @@ fn resource(name: &str, resource: Json) -> Json {
 }
 
 /// The Observations that a panel has as members, of the same subject.
-async fn members(
-    context: &Context,
-    reader: Reader<'_>,
-    asked: &Asked<'_>,
-    found: &[Stored],
-    trees: &[Resource],
-) -> Result<Vec<Stored>> {
-    let mut seen: HashSet<_> = found.iter().map(|stored| (stored.resource_type, stored.id.clone())).collect();
+async fn members(context: &Context, reader: Reader<'_>, asked: &Asked<'_>, found: &mut Found) -> Result<Vec<Stored>> {
     let mut wanted = Vec::new();
-    for tree in trees.iter().filter(|tree| asked.wants(&code_keys(tree.object().get("code")))) {
-        if let Some(members) = tree.object().get("hasMember") {
+    for tree in found.trees.iter().filter(|tree| asked.wants(&code_keys(tree.get("code")))) {
+        if let Some(members) = tree.get("hasMember") {
             let of_type = references(members, context.own_base.as_deref()).into_iter();
-            wanted.extend(of_type.filter(|(of, _)| *of == OBSERVATION).filter(|one| seen.insert(one.clone())));
+            wanted.extend(of_type.filter(|(of, _)| *of == OBSERVATION).filter(|one| found.seen.insert(one.clone())));
         }
     }
-    if wanted.len() + found.len() > LOOKED_AT_MAX {
+    if wanted.len() + found.trees.len() > LOOKED_AT_MAX {
         let message = format!("More than {LOOKED_AT_MAX} Observations would have to be looked at. Narrow the period.");
         return Err(Error::new(Kind::TooCostly, message).at("period"));
     }
-    let mut beside: Vec<_> = found.iter().map(|stored| stored.compartment.clone()).collect();
-    beside.dedup();
-    let members = reader.resources(&wanted, &beside).await?;
+    let members = reader.resources(&wanted, &found.places).await?;
     // Whatever a panel names, it is not another one's measurement.
-    Ok(members.into_iter().filter(|stored| beside.contains(&stored.compartment)).collect())
+    Ok(members.into_iter().filter(|stored| found.places.contains(&stored.compartment)).collect())
 }
 
 impl<'a> Asked<'a> {
@@ -163,7 +184,7 @@ impl<'a> Asked<'a> {
     }
 
     /// What was measured under each code that was asked for, and of panels under each code of their parts.
-    fn groups(&self, trees: &[Resource], members: &[Resource]) -> Vec<Group> {
+    fn groups(&self, trees: &[Object], members: &[Resource]) -> Vec<Group> {
         let mut groups = Vec::new();
         for (system, code) in &self.codings {
             let coding = match system {
@@ -176,8 +197,8 @@ impl<'a> Asked<'a> {
         }
         let asked = groups.len();
         let mut panels = HashSet::new();
-        for tree in trees {
-            let (object, keys) = (tree.object(), code_keys(tree.object().get("code")));
+        for object in trees {
+            let keys = code_keys(object.get("code"));
             let parts = object.get("component").map(Json::items).unwrap_or_default();
             let mine = self.codings.iter().position(|coding| is_key(coding, &keys));
             let is_panel = !parts.is_empty() || object.get("hasMember").is_some();

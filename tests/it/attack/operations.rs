@@ -24,8 +24,11 @@ fn labels() -> Value {
     json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]})
 }
 
+/// Each permission for one of these types at least.
+type Needs = Vec<(Permission, Vec<&'static str>)>;
+
 /// Each operation with a type, and what it takes of which type: of each of these one.
-fn asked(of: ResourceType) -> Vec<(Ask, Vec<(Permission, Vec<&'static str>)>)> {
+fn asked(of: ResourceType) -> Vec<(Ask, Needs)> {
     let name = of.as_str();
     let everything =
         json!({"resourceType": "Parameters", "parameter": [{"name": "expungeEverything", "valueBoolean": true}]});
