@@ -303,6 +303,7 @@ impl Brasa {
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data_dir)
             .env("BRASA_LOG", "warn")
+            .env("BRASA_VALIDATION", "off")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -41,3 +41,4 @@ mod support;
 mod synthea;
 mod transaction;
 mod upgrade;
+mod validation;

@@ -212,6 +212,7 @@ impl Program {
             ("BRASA_DATABASE_URL", url.as_str()),
             ("BRASA_LISTEN", "127.0.0.1:0"),
             ("BRASA_SHARD_COUNT", "8"),
+            ("BRASA_VALIDATION", "off"),
             ("BRASA_HTTP_WORKERS", "1"),
         ];
         all.extend_from_slice(settings);

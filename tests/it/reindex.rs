@@ -392,6 +392,7 @@ impl Brasa {
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("BRASA_DATABASE_URL", database.url())
             .env("BRASA_SHARD_COUNT", "8")
+            .env("BRASA_VALIDATION", "off")
             .env("BRASA_LOG", "warn")
             .stderr(Stdio::piped())
             .spawn()

@@ -120,6 +120,8 @@ impl Server {
             ("BRASA_HTTP_WORKERS", "1"),
             ("BRASA_POOL_CONNECTIONS_MAX", "8"),
             ("BRASA_SHARD_COUNT", "8"),
+            // Most tests are about storing and finding, and their resources hold no more than that takes.
+            ("BRASA_VALIDATION", "off"),
             ("BRASA_SHUTDOWN_SECONDS", "5"),
         ];
         values.extend_from_slice(extra);
