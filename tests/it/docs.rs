@@ -113,9 +113,9 @@ async fn every_other_address_is_in_the_document_and_every_one_of_the_document_an
 async fn the_document_is_openapi_and_every_reference_in_it_leads_somewhere() {
     let server = accounts::server().await;
     let answer = server.get(&at(&server, "openapi.json")).await.expect(200);
-    let read: utoipa::openapi::OpenApi = serde_json::from_str(&answer.text).unwrap();
-    assert!(read.paths.paths.len() > 1_000, "{}", read.paths.paths.len());
     let document = answer.json();
+    assert_eq!((&document["openapi"], &document["info"]["title"]), (&json!("3.1.0"), &json!("Brasa")));
+    assert!(document["paths"].as_object().unwrap().len() > 1_000);
     for place in references(&document) {
         assert!(document.pointer(place.trim_start_matches('#')).is_some(), "{place} is nowhere");
     }
