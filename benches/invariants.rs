@@ -22,7 +22,8 @@ fn rows(keys: &'static [&'static str]) -> impl Iterator<Item = (&'static str, &'
     let rows =
         INVARIANTS.lines().skip(1).map(|row| <[&str; 5]>::try_from(row.split('\t').collect::<Vec<_>>()).unwrap());
     let wanted = move |key: &str| keys.is_empty() || keys.contains(&key);
-    rows.filter(move |[_, key, severity, ..]| *severity == "error" && wanted(key)).map(|[path, _, _, text, _]| (path, text))
+    rows.filter(move |[_, key, severity, ..]| *severity == "error" && wanted(key))
+        .map(|[path, _, _, text, _]| (path, text))
 }
 
 fn rules(keys: &'static [&'static str]) -> Rules {

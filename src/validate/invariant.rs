@@ -29,13 +29,7 @@ pub fn prepare() {
 }
 
 /// Evaluates the constraints on one element.
-pub fn check<'a>(
-    walk: &mut Walk<'a>,
-    which: Constraints,
-    element: Element<'a>,
-    place: &Place<'_>,
-    scope: Scope<'a>,
-) {
+pub fn check<'a>(walk: &mut Walk<'a>, which: Constraints, element: Element<'a>, place: &Place<'_>, scope: Scope<'a>) {
     if which.is_empty() {
         return;
     }
@@ -55,7 +49,9 @@ pub fn check<'a>(
             }
             // What is of a wrong shape was told already, and lets some of them fail.
             Err(_) if walk.report.has_errors() => continue,
-            Err(fault) => ("invariant", format!("The invariant {} cannot be decided: {}", constraint.key, fault.message)),
+            Err(fault) => {
+                ("invariant", format!("The invariant {} cannot be decided: {}", constraint.key, fault.message))
+            }
         };
         let severity = if constraint.is_error { Severity::Error } else { Severity::Warning };
         walk.report.add(Finding { severity, code, expression: place.expression(), message });
@@ -70,7 +66,13 @@ mod tests {
     fn every_invariant_of_r4_compiles() {
         for (constraint, expression) in constraints().iter().zip(COMPILED.iter()) {
             let is_walked = WALKED.contains(&constraint.key);
-            assert_eq!(expression.is_none(), is_walked, "{}: {:?}", constraint.key, Expression::compile(constraint.expression));
+            assert_eq!(
+                expression.is_none(),
+                is_walked,
+                "{}: {:?}",
+                constraint.key,
+                Expression::compile(constraint.expression)
+            );
         }
     }
 }

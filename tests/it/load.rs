@@ -74,7 +74,11 @@ impl Desk {
     fn brasa(&self, subcommand: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_brasa"));
         command.arg(subcommand).args(arguments).current_dir(&self.folder).kill_on_drop(true);
-        command.env("BRASA_DATABASE_URL", &self.url).env("BRASA_SHARD_COUNT", "8").env("BRASA_VALIDATION", "off").env("BRASA_LOG", "warn");
+        command
+            .env("BRASA_DATABASE_URL", &self.url)
+            .env("BRASA_SHARD_COUNT", "8")
+            .env("BRASA_VALIDATION", "off")
+            .env("BRASA_LOG", "warn");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

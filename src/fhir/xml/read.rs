@@ -85,7 +85,9 @@ impl<'t> Reader<'t> {
                 Event::DocType(_) => return Err(self.syntax("A document type is not allowed.")),
                 Event::Text(text) if text.iter().all(u8::is_ascii_whitespace) => {}
                 Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) => {
-                    return Err(self.syntax("Text stands only in narratives; a value is written as an attribute `value`."));
+                    return Err(
+                        self.syntax("Text stands only in narratives; a value is written as an attribute `value`.")
+                    );
                 }
             }
         }
@@ -108,7 +110,8 @@ impl<'t> Reader<'t> {
             if key == "xmlns" || key.starts_with("xmlns:") || key.ends_with(":schemaLocation") || is_xhtml {
                 continue;
             }
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|fault| self.broken(&fault.to_string()))?;
+            let value =
+                attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|fault| self.broken(&fault.to_string()))?;
             attributes.push((key, value.into_owned()));
         }
         Ok(Tag { name, is_xhtml, is_empty, has_namespace, attributes, start })
@@ -184,12 +187,18 @@ impl<'t> Reader<'t> {
             ElementKind::Resource => {
                 self.no_attributes(tag, &[])?;
                 let Met::Open(inner) = self.next()? else {
-                    return Err(Invalid::structure(self.place(), format!("A resource was expected. {}", self.where_now())));
+                    return Err(Invalid::structure(
+                        self.place(),
+                        format!("A resource was expected. {}", self.where_now()),
+                    ));
                 };
                 let resource = self.resource(&inner)?;
                 match self.next()? {
                     Met::Close => Ok((Some(Json::Object(resource)), None)),
-                    _ => Err(Invalid::structure(self.place(), format!("Only one resource can stand here. {}", self.where_now()))),
+                    _ => Err(Invalid::structure(
+                        self.place(),
+                        format!("Only one resource can stand here. {}", self.where_now()),
+                    )),
                 }
             }
         }
@@ -243,7 +252,9 @@ impl<'t> Reader<'t> {
                 Event::End(_) => depth -= 1,
                 Event::Eof => return Err(self.syntax("The XML ends in the middle.")),
                 Event::DocType(_) => return Err(self.syntax("A document type is not allowed.")),
-                Event::GeneralRef(name) if !is_known(&name) => return Err(self.syntax("An entity that XML does not have.")),
+                Event::GeneralRef(name) if !is_known(&name) => {
+                    return Err(self.syntax("An entity that XML does not have."));
+                }
                 _ => {}
             }
             if depth + self.places.len() > self.depth_max {
@@ -323,7 +334,8 @@ fn settle(gathered: Gathered, object: &mut Object) {
         return;
     }
     let (values, besides): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-    let list = |items: Vec<Option<Json>>| Json::Array(items.into_iter().map(|item| item.unwrap_or(Json::Null)).collect());
+    let list =
+        |items: Vec<Option<Json>>| Json::Array(items.into_iter().map(|item| item.unwrap_or(Json::Null)).collect());
     if values.iter().any(Option::is_some) {
         object.push(name, list(values));
     }

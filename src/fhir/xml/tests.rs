@@ -86,13 +86,21 @@ fn what_is_not_fhirs_xml_is_refused_with_its_place() {
         (patient("<active value=\"true\"/><active value=\"true\"/>"), Fault::Structure, "active"),
         (patient("<active wert=\"true\"/>"), Fault::Structure, "active"),
         (patient("<multipleBirthInteger value=\"01\"/>"), Fault::Structure, "multipleBirthInteger"),
-        (patient("<name><given value=\"a\"/><given value=\"b\"><x/></given></name>"), Fault::Structure, "name[0].given[1]"),
+        (
+            patient("<name><given value=\"a\"/><given value=\"b\"><x/></given></name>"),
+            Fault::Structure,
+            "name[0].given[1]",
+        ),
         (patient("<text><status value=\"empty\"/><div>x</div></text>"), Fault::Structure, "text.div"),
         (patient("<active value=\"&nbsp;\"/>"), Fault::Syntax, ""),
         (patient("<text><div xmlns=\"http://www.w3.org/1999/xhtml\">&nbsp;</div></text>"), Fault::Syntax, ""),
         (format!("<!DOCTYPE Patient [<!ENTITY a \"b\">]>{}", patient("<active value=\"&a;\"/>")), Fault::Syntax, ""),
         (format!("<!DOCTYPE Patient SYSTEM \"file:///etc/passwd\">{}", patient("")), Fault::Syntax, ""),
-        (patient(&format!("{}{}", "<contained><Basic>".repeat(99), "</Basic></contained>".repeat(99))), Fault::Bound, ""),
+        (
+            patient(&format!("{}{}", "<contained><Basic>".repeat(99), "</Basic></contained>".repeat(99))),
+            Fault::Bound,
+            "",
+        ),
     ] {
         let refused = read(text.as_bytes(), 64).unwrap_err();
         assert_eq!((refused.fault, refused.expression.as_str()), (fault, place), "{text}: {refused}");

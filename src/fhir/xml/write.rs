@@ -76,7 +76,8 @@ impl Writer {
         }
         found.sort_by_key(|(element, _)| element.position);
         for (element, (value, beside)) in found {
-            let count = value.map_or(0, |value| value.items().len()).max(beside.map_or(0, |beside| beside.items().len()));
+            let count =
+                value.map_or(0, |value| value.items().len()).max(beside.map_or(0, |beside| beside.items().len()));
             for position in 0..count {
                 let at = |side: Option<&'_ Json>| side.and_then(|side| side.items().get(position)).cloned();
                 let (value, beside) = (at(value), at(beside));
@@ -110,7 +111,13 @@ impl Writer {
         }
     }
 
-    fn primitive(&mut self, element: &Element, value: Option<&Json>, beside: Option<&Json>, level: usize) -> Result<()> {
+    fn primitive(
+        &mut self,
+        element: &Element,
+        value: Option<&Json>,
+        beside: Option<&Json>,
+        level: usize,
+    ) -> Result<()> {
         let inner = beside.and_then(Json::as_object);
         self.line(level);
         self.raw(&format!("<{}", element.name));

@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn every_reference_between_schemas_leads_to_one() {
         let schemas = schemas();
-        assert!(schemas.len() > 700, "{}", schemas.len());
+        assert!(schemas.len() > 600, "{}", schemas.len());
         let text = serde_json::to_string(&schemas).unwrap();
         for (_, rest) in text.match_indices("#/components/schemas/").map(|(at, found)| text.split_at(at + found.len()))
         {

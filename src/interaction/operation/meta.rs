@@ -92,7 +92,8 @@ pub async fn change(
     let source = |_, standing: Option<Resource>| {
         let mut resource = standing.ok_or_else(|| Error::internal("there is nothing to label"))?;
         apply(&mut resource)?;
-        crate::interaction::check(context.limits.validation, &resource, "").map_err(|error| error.within(&given.place))?;
+        crate::interaction::check(context.limits.validation, &resource, "")
+            .map_err(|error| error.within(&given.place))?;
         Ok(resource)
     };
     let mut asked = request.clone();

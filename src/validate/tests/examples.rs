@@ -10,11 +10,15 @@ use std::io::Read;
 
 /// Examples that are not valid R4, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
+    ("ActivityDefinition/blood-tubes-supply", "its narrative is empty"),
+    ("ActivityDefinition/heart-valve-replacement", "its narrative is empty"),
     ("DeviceMetric/example", "its parent is a DeviceDefinition, which the definition does not allow"),
     ("DeviceUseStatement/example", "its reason is a Procedure, which the definition does not allow"),
+    ("EventDefinition/example", "its narrative is empty"),
     ("MedicationRequest/medrx0301", "its dispenser is a Practitioner, which the definition does not allow"),
     ("Observation/clinical-gender", "its performer is an Encounter, which the definition does not allow"),
     ("Questionnaire/qs1", "its display items have no linkId"),
+    ("Questionnaire/zika-virus-exposure-assessment", "its narrative is empty"),
 ];
 
 fn examples() -> Vec<Resource> {

@@ -13,7 +13,11 @@ pub fn command(url: &str, extra: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brasa"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
     command.env("BRASA_DATABASE_URL", url).env("BRASA_LISTEN", "127.0.0.1:0").env("BRASA_AUTH", "on");
-    command.env("BRASA_HTTP_WORKERS", "1").env("BRASA_SHARD_COUNT", "8").env("BRASA_VALIDATION", "off").envs(extra.iter().copied());
+    command
+        .env("BRASA_HTTP_WORKERS", "1")
+        .env("BRASA_SHARD_COUNT", "8")
+        .env("BRASA_VALIDATION", "off")
+        .envs(extra.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

@@ -15,7 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(240);
 async fn audit(database: &TestDatabase, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_brasa"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-    command.env("BRASA_DATABASE_URL", database.url()).env("BRASA_AUTH", "on").env("BRASA_SHARD_COUNT", "8").env("BRASA_VALIDATION", "off");
+    command
+        .env("BRASA_DATABASE_URL", database.url())
+        .env("BRASA_AUTH", "on")
+        .env("BRASA_SHARD_COUNT", "8")
+        .env("BRASA_VALIDATION", "off");
     command.arg("audit").args(words).stdin(Stdio::null()).output().await.unwrap()
 }
 
