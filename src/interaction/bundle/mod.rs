@@ -69,7 +69,7 @@ pub fn entry_request(outer: &Request, entry: &Entry) -> Result<Request> {
             Some(span),
         ) => outer.body.slice(span.clone()),
         (Interaction::Patch(..) | Interaction::ConditionalPatch(_), Some(span)) => {
-            patches::document(&outer.body, span.clone()).map_err(|error| error.within("resource"))?
+            patches::document(&outer.body, span.clone())?
         }
         (interaction, None) if interaction.needs_resource() => {
             return Err(Error::invalid("This request needs a resource.").at("resource"));

@@ -18,12 +18,22 @@ use std::ops::Range;
 /// Levels of JSON in a patch and in the Binary around one. The bound on bodies was looked at when the Bundle was read.
 const DEPTH_MAX: usize = 256;
 
-/// The patch document in an entry's resource.
+/// The patch document in an entry's resource. Faults of the Binary point into it, faults of the patch do not.
 pub fn document(text: &Bytes, span: Range<usize>) -> Result<Bytes> {
-    let binary = Resource::read(text, span.clone(), DEPTH_MAX)?;
-    if binary.resource_type() == ResourceType::PARAMETERS {
+    let within = |error: Error| error.within("resource");
+    let resource = Resource::read(text, span.clone(), DEPTH_MAX).map_err(|invalid| within(invalid.into()))?;
+    if resource.resource_type() == ResourceType::PARAMETERS {
         return Ok(text.slice(span));
     }
+    let decoded = decoded(&resource).map_err(within)?;
+    if is_resource(&decoded) {
+        return Err(Error::invalid("A JSON Patch is an array of operations; this is an object.").at("patch"));
+    }
+    Ok(Bytes::from(decoded))
+}
+
+/// What a Binary holds.
+fn decoded(binary: &Resource) -> Result<Vec<u8>> {
     if binary.resource_type() != ResourceType::BINARY {
         let message =
             format!("A patch is a Parameters resource, or comes in a Binary with the contentType {JSON_PATCH}.");
@@ -38,12 +48,7 @@ pub fn document(text: &Bytes, span: Range<usize>) -> Result<Bytes> {
     let mut data = binary.object().get_str("data").unwrap_or_default().to_owned();
     // FHIR allows space inside base64.
     data.retain(|c| !c.is_ascii_whitespace());
-    let decoded =
-        STANDARD.decode(data).map_err(|_| Error::invalid("The patch is expected here as base64.").at("data"))?;
-    if is_resource(&decoded) {
-        return Err(Error::invalid("A JSON Patch is an array of operations; this is an object.").at("patch"));
-    }
-    Ok(Bytes::from(decoded))
+    STANDARD.decode(data).map_err(|_| Error::invalid("The patch is expected here as base64.").at("data"))
 }
 
 /// Notes the conditional references that a patch brings along, each with its first place.
