@@ -64,5 +64,5 @@ fn report<T>(what: &str, resources: &[T], work: impl Fn(&T)) {
     };
     let mut times: Vec<u128> = (0..turns).zip(resources.iter().cycle()).map(|(_, one)| turn(one)).collect();
     times.sort_unstable();
-    println!("  {what}: {:.1} µs", times[times.len() / 2] as f64 / 1e3);
+    println!("  {what}: {:.1} µs", times.get(times.len() / 2).copied().unwrap_or_default() as f64 / 1e3);
 }

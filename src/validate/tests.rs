@@ -125,6 +125,27 @@ fn codes_are_from_the_value_sets_that_r4_requires() {
 }
 
 #[test]
+fn invariants_are_told_by_their_keys_and_doubt_is_no_breach() {
+    let period = |period: &str| of("Patient", &format!(r#""name":[{{"family":"x","period":{period}}}]"#));
+    for (text, expected) in [
+        (of("Observation", r#""valueString":"x","dataAbsentReason":{"text":"y"}"#), Some("invariant ")),
+        (of("Patient", r#""contact":[{"gender":"male"}]"#), Some("invariant contact[0]")),
+        (period(r#"{"start":"2021","end":"2020"}"#), Some("invariant name[0].period")),
+        (period(r#"{"start":"2020","end":"2020-05-01"}"#), None),
+        (period(r#"{"start":"2020"}"#), None),
+        (r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient"}}]}"#.to_owned(), None),
+        (r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"http://x/Patient/1/_history/1","resource":{"resourceType":"Patient"}}]}"#.to_owned(), Some("invariant entry[0]")),
+        (r#"{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"http://x"}]}"#.to_owned(), Some("invariant entry[0]")),
+    ] {
+        assert_eq!(faults(&text, Level::Full), Vec::from_iter(expected), "{text}");
+        assert_eq!(faults(&text, Level::Structure), Vec::<String>::new(), "{text}");
+    }
+    let report =
+        check(&resource(&of("Observation", r#""valueString":"x","dataAbsentReason":{"text":"y"}"#)), Level::Full);
+    assert!(report.findings()[0].message.ends_with("(obs-6)."), "{:?}", report.findings());
+}
+
+#[test]
 fn resources_in_entries_are_checked_by_themselves() {
     let bundle = r##"{"resourceType":"Bundle","type":"collection","entry":[
         {"resource":{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","name":"x"}],

@@ -135,7 +135,7 @@ impl<'a> Walk<'a> {
     fn demands(&mut self, object: &Object, node: Node, place: &Place<'_>) {
         for demand in node.demands() {
             let is_there = |name: &&str| object.get(name).is_some() || has_beside(object, name);
-            if !demand.properties.iter().any(|name| is_there(name)) {
+            if !demand.properties.iter().any(is_there) {
                 let forms = match demand.properties.as_slice() {
                     [_] => format!("`{}`", demand.name),
                     several => format!("`{}[x]` ({})", demand.name, listed(several)),

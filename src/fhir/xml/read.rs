@@ -19,11 +19,9 @@ pub fn read(text: &[u8], depth_max: usize) -> Result<Json> {
     let text = std::str::from_utf8(text).map_err(|_| Invalid::syntax("The XML is not UTF-8."))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader { xml: NsReader::from_str(text), text, places: Vec::new(), depth_max };
-    let resource = loop {
-        match reader.next()? {
-            Met::Open(tag) => break reader.resource(&tag)?,
-            Met::Close | Met::End => return Err(reader.syntax("A resource was expected; there is no element.")),
-        }
+    let resource = match reader.next()? {
+        Met::Open(tag) => reader.resource(&tag)?,
+        Met::Close | Met::End => return Err(reader.syntax("A resource was expected; there is no element.")),
     };
     match reader.next()? {
         Met::End => Ok(Json::Object(resource)),
@@ -133,8 +131,8 @@ impl<'t> Reader<'t> {
     /// Reads what is inside a tag, up to the one that closes it.
     fn children(&mut self, tag: &Tag, node: Node, object: &mut Object) -> Result<()> {
         let mut gathered: Vec<Gathered> = Vec::new();
-        while !tag.is_empty {
-            let inner = match self.next()? {
+        loop {
+            let inner = match if tag.is_empty { Met::Close } else { self.next()? } {
                 Met::Open(inner) => inner,
                 Met::Close => break,
                 Met::End => return Err(self.syntax("The XML ends in the middle.")),

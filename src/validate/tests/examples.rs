@@ -125,7 +125,7 @@ fn at<'j>(json: &'j mut Json, path: &[Step]) -> &'j mut Json {
     path.iter().fold(json, |json, step| match (step, json) {
         (Step::Name(name), Json::Object(object)) => object.get_mut(name).unwrap(),
         (Step::Position(position), Json::Array(items)) => &mut items[*position],
-        _ => unreachable!(),
+        (_, json) => panic!("no such place: {json:?}"),
     })
 }
 
@@ -143,7 +143,7 @@ fn broken(example: &Resource, mutation: &Mutation) -> Resource {
         }
         (Change::Recode, value) => *value = Json::string("no-such-code"),
         (Change::Redate, value) => *value = Json::string("2021-02-30"),
-        _ => unreachable!(),
+        (change, value) => panic!("{change:?} of {value:?}"),
     }
     Resource::from_json(json).unwrap()
 }
