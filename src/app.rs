@@ -13,7 +13,7 @@ use crate::interaction::{Context, Limits};
 use crate::search::registry::Registry;
 use crate::store::embedded::Role;
 use crate::store::{Database, Store};
-use crate::validate::Level;
+use crate::validate::{self, Level};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::{Compress, Condition, DefaultHeaders, from_fn};
 use actix_web::{App, HttpServer, web};
@@ -52,6 +52,9 @@ impl Engine {
     pub async fn open(settings: &Settings, role: Role, progress: impl Fn(&str) + Send + Sync) -> Result<Engine> {
         let database = Database::open(settings, role, &progress).await?;
         let store = Store::open(&database, settings, &progress).await.map_err(|error| unreachable(error, settings))?;
+        if settings.validation == Validation::Full {
+            validate::prepare();
+        }
         let limits = Limits {
             json_depth_max: settings.json_depth_max,
             resource_bytes_max: settings.body_bytes_max,
