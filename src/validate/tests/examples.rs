@@ -46,6 +46,31 @@ fn every_example_is_valid_but_those_that_are_listed() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+#[test]
+fn synthetic_patients_are_valid() {
+    let (mut count, mut wrong) = (0, Vec::new());
+    for file in std::fs::read_dir("tests/data/synthea").unwrap() {
+        let mut text = String::new();
+        GzDecoder::new(std::fs::File::open(file.unwrap().path()).unwrap()).read_to_string(&mut text).unwrap();
+        let bundle = parse(text.as_bytes(), 100).unwrap();
+        for entry in bundle.as_object().unwrap().get("entry").unwrap().items() {
+            let json = entry.as_object().unwrap().get("resource").unwrap().clone();
+            let resource = Resource::from_json(json).unwrap();
+            let report = check(&resource, Level::Full);
+            let faults = report
+                .findings()
+                .iter()
+                .map(|one| format!("{}: {} {}: {}", resource.resource_type(), one.code, one.expression, one.message));
+            wrong.extend(faults);
+            count += 1;
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    assert_eq!(wrong, Vec::<String>::new());
+    assert!(count > 26_000, "{count}");
+}
+
 /// One thing to break.
 struct Mutation {
     /// Names and positions, from the resource on.

@@ -156,5 +156,18 @@ async fn the_system_its_compartments_and_its_formats_are_as_claimed() {
             server.send("POST", "Patient", &named, r#"{"resourceType":"Patient"}"#).await.expect(201);
         }
     }
-    assert_eq!(statement["patchFormat"], json!(["application/json-patch+json"]), "the walk over the types uses it");
+    let id = server.post("Patient", json!({"resourceType": "Patient", "active": true})).await.expect(201).id();
+    for format in list(&statement["patchFormat"]).iter().map(text) {
+        let patch = match format {
+            "application/json-patch+json" => json!([{"op": "replace", "path": "/active", "value": false}]),
+            "application/fhir+json" => {
+                json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
+                {"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": "Patient.active"},
+                {"name": "value", "valueBoolean": true}]}]})
+            }
+            other => panic!("this test does not try {other}"),
+        };
+        let patched = server.send("PATCH", &format!("Patient/{id}"), &[("content-type", format)], patch.to_string());
+        assert_eq!(patched.await.expect(200).json()["active"], format == "application/fhir+json", "{format}");
+    }
 }
