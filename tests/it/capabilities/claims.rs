@@ -167,7 +167,8 @@ async fn the_system_its_compartments_and_its_formats_are_as_claimed() {
             }
             other => panic!("this test does not try {other}"),
         };
-        let patched = server.send("PATCH", &format!("Patient/{id}"), &[("content-type", format)], patch.to_string());
-        assert_eq!(patched.await.expect(200).json()["active"], format == "application/fhir+json", "{format}");
+        let headers = [("content-type", format)];
+        let patched = server.send("PATCH", &format!("Patient/{id}"), &headers, patch.to_string()).await.expect(200);
+        assert_eq!(patched.json()["active"], format == "application/fhir+json", "{format}");
     }
 }
