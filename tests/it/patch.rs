@@ -129,8 +129,8 @@ async fn a_malformed_patch_and_one_whose_outcome_no_update_could_bring_are_refus
         (r#"[{"op":"replace","path":"/resourceType","value":"Pacient"}]"#, 400, "Patient.resourceType"),
         (r#"[{"op":"remove","path":"/resourceType"}]"#, 400, "Patient.resourceType"),
         (r#"[{"op":"remove","path":""}]"#, 400, "Patient"),
-        (r#"[{"op":"replace","path":"/active","value":"yes"}]"#, 400, "Patient.active"),
-        (r#"[{"op":"add","path":"/name","value":{"family":"a"}}]"#, 400, "Patient.name"),
+        (r#"[{"op":"replace","path":"/active","value":"yes"}]"#, 422, "Patient.active"),
+        (r#"[{"op":"add","path":"/name","value":{"family":"a"}}]"#, 422, "Patient.name"),
         (r#"[{"op":"replace","path":"/meta","value":[]}]"#, 400, "Patient.meta"),
     ] {
         refused(patch(&server, "Patient/p", sent).await, status, place);
@@ -376,7 +376,7 @@ async fn a_patch_that_fails_leaves_nothing_of_its_transaction() {
         json!([{"op": "add", "path": "/managingOrganization/reference", "value": "Organization?identifier=x|y"}]);
     for (status, place, failing) in [
         (422, "Bundle.entry[1].patch[0].path", patch_entry("Patient/p", &replace("/gender", json!("male")))),
-        (400, "Bundle.entry[1].Patient.active", patch_entry("Patient/p", &replace("/active", json!("male")))),
+        (422, "Bundle.entry[1].Patient.active", patch_entry("Patient/p", &replace("/active", json!("male")))),
         (400, "Bundle.entry[1].Patient.id", patch_entry("Patient/p", &replace("/id", json!("q")))),
         (400, "Bundle.entry[1].patch[0].op", patch_entry("Patient/p", &json!([{"path": "/x"}]))),
         (400, "Bundle.entry[1].Patient.managingOrganization.reference", patch_entry("Patient/p", &dangling)),
