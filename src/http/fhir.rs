@@ -1,14 +1,15 @@
 //! FHIR over HTTP: turns a request into the one value that interactions understand, and its answer back.
 
 use super::auth::authenticated;
-use super::negotiate::{check_accept, check_content_type, check_form, check_patch};
-use super::respond::{Form, answer, refusal};
+use super::negotiate::{Format, accepted, check_content_type, check_form, check_patch};
+use super::respond::{Form, Layout, answer, refusal};
 use super::told::Told;
 use super::{State, base, body, trail};
 use crate::audit::record::What;
 use crate::auth::agent::Agent;
 use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
+use crate::fhir::xml;
 use crate::interaction::handle;
 use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use crate::interaction::response::Response;
@@ -16,6 +17,7 @@ use crate::interaction::route::{Interaction, route};
 use crate::telemetry::log_failure;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// The reason for which an administrator opens clinical data.
@@ -26,17 +28,17 @@ const PREFIXES: &[&str] = &["/fhir/R4", "/fhir"];
 pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<State>) -> HttpResponse {
     let mut told = Told::of(&request);
     told.is_private = state.accounts.is_some();
-    let mut pretty = false;
+    let mut layout = Layout::default();
     let prefix = prefix_of(request.path()).unwrap_or_default();
     let (base, answered) = match base::base(&state, &request, prefix) {
         Ok(base) => {
-            let answered = answer_one(&state, &request, payload, &mut pretty, &base, &mut told).await;
+            let answered = answer_one(&state, &request, payload, &mut layout, &base, &mut told).await;
             (base, answered)
         }
         Err(error) => (String::new(), Err(error)),
     };
     let id = told.id.clone();
-    let form = Form { id: &id, pretty, base: &base };
+    let form = Form { id: &id, layout, base: &base };
     let response = match answered {
         Ok(response) => {
             told.interaction = response.interaction.or(told.interaction);
@@ -69,17 +71,17 @@ async fn note_refusal(state: &State, request: &HttpRequest, told: &mut Told, sta
     }
 }
 
-/// `pretty`: becomes whether the client wants lines, also where the answer is a refusal.
+/// `layout`: becomes what the client wants, also where the answer is a refusal.
 async fn answer_one(
     state: &web::Data<State>,
     request: &HttpRequest,
     payload: web::Payload,
-    pretty: &mut bool,
+    layout: &mut Layout,
     base: &str,
     told: &mut Told,
 ) -> Result<Response> {
     let mut query = form_urlencoded(request.query_string())?;
-    *pretty = is_pretty(&query);
+    layout.pretty = is_pretty(&query);
     let in_flight = Arc::clone(&state.requests).try_acquire_owned();
     let in_flight = in_flight.map_err(|_| Error::busy(1).caused_by("BRASA_REQUESTS_IN_FLIGHT_MAX is reached"))?;
     let header = |name: HeaderName| header(request, name);
@@ -98,7 +100,7 @@ async fn answer_one(
     let accept = header(ACCEPT)?;
     // A form may say more about the format; all else is refused before its body is read.
     if !has_form {
-        check_accept(format_of(&query), accept.as_deref())?;
+        layout.format = accepted(format_of(&query), accept.as_deref())?;
     }
     // An operation may have no body; one that has no use for it refuses it.
     let is_operation = matches!(interaction, Interaction::Reindex(_) | Interaction::Operation(..));
@@ -106,15 +108,18 @@ async fn answer_one(
     check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), writes)?;
     let conditions = conditions(request)?;
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
-    let body = body::read(state, request, payload, state.body_bytes_max).await?;
-    check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), is_operation && !body.bytes.is_empty())?;
+    let mut body = body::read(state, request, payload, state.body_bytes_max).await?;
+    let has_resource = writes || (is_operation && !body.bytes.is_empty());
+    if check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), has_resource)? == Format::Xml {
+        body.bytes = from_xml(body.bytes.clone(), state.context.limits.json_depth_max).await?;
+    }
     check_patch(&interaction, header(CONTENT_TYPE)?.as_deref(), &body.bytes)?;
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
         query.extend(form_urlencoded(form)?);
-        *pretty = is_pretty(&query);
-        check_accept(format_of(&query), accept.as_deref())?;
+        layout.pretty = is_pretty(&query);
+        layout.format = accepted(format_of(&query), accept.as_deref())?;
     }
     let (base, id) = (base.to_owned(), told.id.to_string());
     let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };
@@ -141,8 +146,18 @@ async fn answer_one(
 }
 
 /// Before a body is read that must be there; of one that need not be, when it is.
-fn check_body(interaction: &Interaction, content_type: Option<&str>, is_there: bool) -> Result<()> {
-    if is_there { check_content_type(interaction, content_type) } else { Ok(()) }
+fn check_body(interaction: &Interaction, content_type: Option<&str>, is_there: bool) -> Result<Format> {
+    if is_there { check_content_type(interaction, content_type) } else { Ok(Format::Json) }
+}
+
+/// The same resource as JSON, as which all else knows it.
+async fn from_xml(xml: Bytes, depth_max: usize) -> Result<Bytes> {
+    if xml.is_empty() {
+        return Ok(xml);
+    }
+    // Not on a thread that serves sockets.
+    let read = web::block(move || xml::read(&xml, depth_max).map(|json| Bytes::from(json.to_bytes())));
+    Ok(read.await.map_err(Error::internal)??)
 }
 
 fn conditions(request: &HttpRequest) -> Result<Conditions> {

@@ -1,62 +1,97 @@
-//! Which formats are read and written: FHIR's JSON, and JSON Patch beside it for patches. <https://hl7.org/fhir/R4/http.html#mime-type>
+//! Which formats are read and written: FHIR's JSON and XML, and JSON Patch beside them for patches. <https://hl7.org/fhir/R4/http.html#mime-type>
 
 use crate::error::{Error, Kind, Result};
 use crate::interaction::patch::{FHIRPATH_PATCH, JSON_PATCH, is_resource};
 use crate::interaction::route::Interaction;
 
-/// What is written.
-pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+/// A form that resources are read and written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    #[default]
+    Json,
+    Xml,
+}
 
-const JSON_NAMES: &[&str] =
-    &["application/fhir+json", "application/json", "text/json", "application/json+fhir", "json"];
+impl Format {
+    /// What is said of a body that is written.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Format::Json => "application/fhir+json; charset=utf-8",
+            Format::Xml => "application/fhir+xml; charset=utf-8",
+        }
+    }
 
-/// Whether FHIR's JSON is among what the client accepts. `_format` wins over `Accept`.
-pub fn check_accept(format: Option<&str>, accept: Option<&str>) -> Result<()> {
+    fn named(name: &str) -> Option<Format> {
+        match name {
+            "application/fhir+json" | "application/json" | "text/json" | "application/json+fhir" | "json" => {
+                Some(Format::Json)
+            }
+            "application/fhir+xml" | "application/xml" | "text/xml" | "application/xml+fhir" | "xml" => {
+                Some(Format::Xml)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The form that the client likes best: of those that are written here the one with the highest weight, of several the
+/// first; JSON where it takes anything. `_format` wins over `Accept`.
+pub fn accepted(format: Option<&str>, accept: Option<&str>) -> Result<Format> {
     let (ranges, place) = match (format, accept) {
         (Some(format), _) => (format, "_format"),
         (None, Some(accept)) => (accept, "http.accept"),
-        (None, None) => return Ok(()),
+        (None, None) => return Ok(Format::Json),
     };
     let ranges: Vec<&str> = if place == "_format" { vec![ranges] } else { ranges.split(',').collect() };
-    if ranges.iter().any(|range| accepts_json(range)) {
-        return Ok(());
+    let mut best: Option<(f32, Format)> = None;
+    for (weight, format) in ranges.into_iter().filter_map(acceptable) {
+        if best.is_none_or(|(heaviest, _)| weight > heaviest) {
+            best = Some((weight, format));
+        }
     }
-    let message = "Only application/fhir+json (4.0) is written here; ask for that, or for json.";
-    Err(Error::new(Kind::NotAcceptable, message).at(place))
+    best.map(|(_, format)| format).ok_or_else(|| {
+        let message =
+            "Only application/fhir+json and application/fhir+xml (4.0) are written here; ask for one of them.";
+        Error::new(Kind::NotAcceptable, message).at(place)
+    })
 }
 
-fn accepts_json(range: &str) -> bool {
+/// The weight of a range and the form that it takes; none where nothing is written for it.
+fn acceptable(range: &str) -> Option<(f32, Format)> {
     let (name, parameters) = split(range);
-    let named = JSON_NAMES.contains(&name.as_str()) || ["*/*", "application/*", ""].contains(&name.as_str());
-    let refused = parameters.iter().any(|(key, value)| key == "q" && value.parse::<f32>().is_ok_and(|q| q == 0.0));
-    named && !refused && is_r4(&parameters)
+    let takes_any = ["*/*", "application/*", ""].contains(&name.as_str());
+    let format = Format::named(&name).or(takes_any.then_some(Format::Json))?;
+    let weight = parameters.iter().find(|(key, _)| key == "q").and_then(|(_, value)| value.parse().ok()).unwrap_or(1.0);
+    (weight > 0.0 && is_r4(&parameters)).then_some((weight, format))
 }
 
-/// Whether a body of this content type can be read for this interaction.
-pub fn check_content_type(interaction: &Interaction, content_type: Option<&str>) -> Result<()> {
+/// In which form a body of this content type is read for this interaction.
+pub fn check_content_type(interaction: &Interaction, content_type: Option<&str>) -> Result<Format> {
     let refused = |message: &str| Err(Error::new(Kind::UnsupportedMediaType, message).at("http.content-type"));
-    let (names, read) = match interaction {
-        Interaction::Patch(..) | Interaction::ConditionalPatch(_) => (
-            &[JSON_PATCH, FHIRPATH_PATCH][..],
-            "application/json-patch+json, or application/fhir+json for a FHIRPath Patch,",
-        ),
-        _ => (JSON_NAMES, "application/fhir+json"),
+    let is_patch = matches!(interaction, Interaction::Patch(..) | Interaction::ConditionalPatch(_));
+    let read = match is_patch {
+        true => "application/json-patch+json, or application/fhir+json or application/fhir+xml for a FHIRPath Patch,",
+        false => "application/fhir+json or application/fhir+xml",
     };
     let Some(content_type) = content_type else {
         return refused(&format!("A body needs its Content-Type: {read}."));
     };
     let (name, parameters) = split(content_type);
-    if !names.contains(&name.as_str()) {
-        return refused(&format!("Only {read} is read here."));
-    }
+    // For patches JSON has several types: of FHIR's only those that say that it is FHIR.
+    let format = match is_patch {
+        true if name == JSON_PATCH || name == FHIRPATH_PATCH => Some(Format::Json),
+        true => Format::named(&name).filter(|format| *format == Format::Xml),
+        false => Format::named(&name),
+    };
+    let Some(format) = format else { return refused(&format!("Only {read} is read here.")) };
     let charset = parameters.iter().find(|(key, _)| key == "charset");
     if charset.is_some_and(|(_, value)| !["utf-8", "utf8", "us-ascii"].contains(&value.as_str())) {
-        return refused("JSON is UTF-8; send it so and say charset=utf-8 or nothing.");
+        return refused("FHIR is UTF-8; send it so and say charset=utf-8 or nothing.");
     }
     if !is_r4(&parameters) {
         return refused("Only FHIR R4 (fhirVersion=4.0) is read here.");
     }
-    Ok(())
+    Ok(format)
 }
 
 /// Whether a body that is a patch is what its content type says.
@@ -107,44 +142,51 @@ mod tests {
     use crate::fhir::id::Id;
 
     #[test]
-    fn json_is_written_to_all_who_accept_it_and_to_nobody_else() {
-        for accept in [
-            "application/fhir+json",
-            "application/json;q=0.5",
-            "*/*",
-            "application/*",
-            "text/html, */*;q=0.1",
-            "application/fhir+xml, application/fhir+json; fhirVersion=4.0",
-            "APPLICATION/JSON",
+    fn what_is_written_is_what_the_client_likes_best() {
+        for (accept, format) in [
+            ("application/fhir+json", Format::Json),
+            ("application/json;q=0.5", Format::Json),
+            ("*/*", Format::Json),
+            ("application/*", Format::Json),
+            ("text/html, */*;q=0.1", Format::Json),
+            ("APPLICATION/JSON", Format::Json),
+            ("application/fhir+xml", Format::Xml),
+            ("text/xml; fhirVersion=4.0", Format::Xml),
+            ("application/fhir+xml, application/fhir+json", Format::Xml),
+            ("application/fhir+json, application/fhir+xml", Format::Json),
+            ("application/fhir+json;q=0.8, application/fhir+xml;q=0.9", Format::Xml),
+            ("application/fhir+json;q=0, application/fhir+xml;q=0.1", Format::Xml),
+            ("*/*;q=0.1, application/xml", Format::Xml),
         ] {
-            assert!(check_accept(None, Some(accept)).is_ok(), "{accept}");
+            assert_eq!(accepted(None, Some(accept)).unwrap(), format, "{accept}");
         }
-        for accept in
-            ["application/fhir+xml", "text/html", "application/json;q=0", "application/fhir+json; fhirVersion=3.0"]
-        {
-            assert_eq!(check_accept(None, Some(accept)).unwrap_err().kind, Kind::NotAcceptable, "{accept}");
+        for accept in ["text/html", "application/json;q=0", "application/fhir+json; fhirVersion=3.0", "text/turtle"] {
+            assert_eq!(accepted(None, Some(accept)).unwrap_err().kind, Kind::NotAcceptable, "{accept}");
         }
-        assert!(check_accept(Some("json"), Some("text/html")).is_ok());
-        assert!(check_accept(Some("application/fhir json"), None).is_ok());
-        assert_eq!(check_accept(Some("xml"), Some("*/*")).unwrap_err().expression.as_deref(), Some("_format"));
-        assert!(check_accept(None, None).is_ok());
+        assert_eq!(accepted(Some("json"), Some("text/html")).unwrap(), Format::Json);
+        assert_eq!(accepted(Some("xml"), Some("application/json")).unwrap(), Format::Xml);
+        assert_eq!(accepted(Some("application/fhir xml"), None).unwrap(), Format::Xml);
+        assert_eq!(accepted(Some("ttl"), Some("*/*")).unwrap_err().expression.as_deref(), Some("_format"));
+        assert_eq!(accepted(None, None).unwrap(), Format::Json);
     }
 
     #[test]
-    fn only_json_bodies_in_utf_8_of_r4_are_read() {
-        for good in [
-            "application/fhir+json",
-            "application/json; charset=UTF-8",
-            "text/json",
-            "application/fhir+json;fhirVersion=4.0",
+    fn only_bodies_of_r4_in_utf_8_are_read() {
+        for (good, format) in [
+            ("application/fhir+json", Format::Json),
+            ("application/json; charset=UTF-8", Format::Json),
+            ("text/json", Format::Json),
+            ("application/fhir+json;fhirVersion=4.0", Format::Json),
+            ("application/fhir+xml; charset=utf-8", Format::Xml),
+            ("text/xml", Format::Xml),
         ] {
-            assert!(check_content_type(&Interaction::Bundle, Some(good)).is_ok(), "{good}");
+            assert_eq!(check_content_type(&Interaction::Bundle, Some(good)).unwrap(), format, "{good}");
         }
         let bad = [
             None,
-            Some("application/fhir+xml"),
             Some("text/plain"),
             Some("application/json; charset=latin1"),
+            Some("application/xml; charset=iso-8859-1"),
             Some("application/fhir+json; fhirVersion=5.0"),
             Some("application/x-www-form-urlencoded"),
         ];
@@ -165,7 +207,8 @@ mod tests {
         let parameters = Some("application/fhir+json; charset=utf-8");
         assert!(check_content_type(&patch, parameters).is_ok());
         assert!(check_patch(&patch, parameters, b"\n{}").is_ok() && check_patch(&patch, parameters, b"[]").is_err());
-        for bad in [None, Some("application/fhir+xml"), Some("application/json"), Some("application/xml-patch+xml")] {
+        assert_eq!(check_content_type(&patch, Some("application/fhir+xml")).unwrap(), Format::Xml);
+        for bad in [None, Some("application/json"), Some("application/xml-patch+xml")] {
             let refused = check_content_type(&patch, bad).unwrap_err();
             assert_eq!(refused.kind, Kind::UnsupportedMediaType, "{bad:?}");
             assert!(refused.message.contains("application/json-patch+json"), "{refused}");

@@ -1,10 +1,11 @@
 //! Giving an answer or a refusal its HTTP form: status, headers, body.
 
-use super::negotiate::FHIR_JSON;
+use super::negotiate::Format;
 use crate::error::{Error, Kind};
 use crate::fhir::instant::to_http_date;
-use crate::fhir::json::parse;
+use crate::fhir::json::{Json, parse};
 use crate::fhir::outcome::outcome_of;
+use crate::fhir::xml;
 use crate::interaction::response::Response;
 use crate::telemetry::RequestId;
 use actix_web::http::StatusCode;
@@ -16,11 +17,26 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 /// How the client wants its answer.
 pub struct Form<'a> {
     pub id: &'a RequestId,
-    pub pretty: bool,
+    pub layout: Layout,
     pub base: &'a str,
 }
 
+/// How a body is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Layout {
+    pub format: Format,
+    /// In lines, for people.
+    pub pretty: bool,
+}
+
 pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
+    let body = match response.body.map(|body| written(form.layout, body)).transpose() {
+        Ok(body) => body,
+        Err(fault) => {
+            let message = format!("This cannot be written as XML: {fault} Ask for application/fhir+json.");
+            return refusal(form, &Error::new(Kind::NotAcceptable, message), None);
+        }
+    };
     let mut builder = start(response.status);
     if let Some(version) = response.version {
         builder.insert_header((ETAG, format!("W/\"{version}\"")));
@@ -34,7 +50,7 @@ pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
     for header in response.headers {
         builder.insert_header(header);
     }
-    finish(builder, response.body, form.pretty)
+    finish(builder, body, form.layout.format)
 }
 
 /// A refusal as an OperationOutcome that carries the request's id.
@@ -55,16 +71,31 @@ pub fn refusal(form: &Form<'_>, error: &Error, allowed: Option<&str>) -> HttpRes
     if let Some(allowed) = allowed {
         builder.insert_header((actix_web::http::header::ALLOW, allowed));
     }
-    finish(builder, Some(outcome_of(Some(form.id.as_str()), error.told()).to_bytes()), form.pretty)
+    let outcome = outcome_of(Some(form.id.as_str()), error.told()).to_bytes();
+    match written(form.layout, outcome.clone()) {
+        Ok(body) => finish(builder, Some(body), form.layout.format),
+        Err(_) => finish(builder, Some(outcome), Format::Json),
+    }
 }
 
 fn start(status: u16) -> HttpResponseBuilder {
     HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-fn finish(mut builder: HttpResponseBuilder, body: Option<Vec<u8>>, pretty: bool) -> HttpResponse {
+/// A body as the client wants it; it comes as compact JSON.
+fn written(layout: Layout, body: Vec<u8>) -> crate::fhir::invalid::Result<Vec<u8>> {
+    match (layout.format, layout.pretty) {
+        (Format::Json, false) => Ok(body),
+        (Format::Json, true) => Ok(parse(&body, usize::MAX)?.to_pretty_bytes()),
+        (Format::Xml, pretty) => match parse(&body, usize::MAX)? {
+            Json::Object(resource) => xml::write(&resource, pretty),
+            _ => Ok(body),
+        },
+    }
+}
+
+fn finish(mut builder: HttpResponseBuilder, body: Option<Vec<u8>>, format: Format) -> HttpResponse {
     let Some(body) = body else { return builder.finish() };
-    builder.insert_header((CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON)));
-    let laid_out = if pretty { parse(&body, usize::MAX).ok() } else { None };
-    builder.body(laid_out.map_or(body, |json| json.to_pretty_bytes()))
+    builder.insert_header((CONTENT_TYPE, HeaderValue::from_static(format.content_type())));
+    builder.body(body)
 }

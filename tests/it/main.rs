@@ -42,3 +42,4 @@ mod synthea;
 mod transaction;
 mod upgrade;
 mod validation;
+mod xml;

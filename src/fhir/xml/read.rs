@@ -122,9 +122,15 @@ impl<'t> Reader<'t> {
         };
         self.no_attributes(tag, &[])?;
         let mut object = Object::new().with_str("resourceType", resource_type.as_str());
-        self.enter(tag.name.clone())?;
+        // Inside another one it is at a place already.
+        let is_outermost = self.places.is_empty();
+        if is_outermost {
+            self.places.push(tag.name.clone());
+        }
         self.children(tag, root(resource_type), &mut object)?;
-        self.places.pop();
+        if is_outermost {
+            self.places.pop();
+        }
         Ok(object)
     }
 
@@ -285,9 +291,8 @@ impl<'t> Reader<'t> {
         Invalid::bound(format!("Elements stand inside each other more than {} deep.", self.depth_max))
     }
 
-    /// From the resource on.
     fn place(&self) -> String {
-        self.places.iter().skip(1).map(String::as_str).collect::<Vec<_>>().join(".")
+        self.places.iter().map(String::as_str).collect::<Vec<_>>().join(".")
     }
 
     fn offset(&self) -> usize {

@@ -5,7 +5,7 @@ mod asked;
 mod client;
 mod page;
 
-use super::respond::{Form, refusal};
+use super::respond::{Form, Layout, refusal};
 use super::told::Told;
 use super::{State, base, body, trail};
 use crate::account::{Accounts, Caller, Language};
@@ -183,7 +183,7 @@ pub(super) fn refused(request: &HttpRequest, told: &Told, error: &Error) -> Http
     }
     let allowed = || rows(request.path()).0.iter().map(|row| row.0).collect::<Vec<_>>().join(", ");
     let allowed = (error.kind == Kind::MethodNotAllowed).then(allowed);
-    refusal(&Form { id: &told.id, pretty: false, base: "" }, error, allowed.as_deref())
+    refusal(&Form { id: &told.id, layout: Layout::default(), base: "" }, error, allowed.as_deref())
 }
 
 async fn answer_one(

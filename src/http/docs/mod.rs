@@ -6,7 +6,7 @@ mod reference;
 mod words;
 
 use super::openapi;
-use super::respond::{Form, refusal};
+use super::respond::{Form, Layout, refusal};
 use super::told::Told;
 use super::{State, base};
 use crate::account::Language;
@@ -88,7 +88,7 @@ async fn answer(request: HttpRequest, state: web::Data<State>, asked: Asked, wor
             log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
         }
         let allowed = (error.kind == Kind::MethodNotAllowed).then_some("GET, HEAD");
-        refusal(&Form { id: &told.id, pretty: false, base: "" }, &error, allowed)
+        refusal(&Form { id: &told.id, layout: Layout::default(), base: "" }, &error, allowed)
     });
     told.tell(&request, response)
 }

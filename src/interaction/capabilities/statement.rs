@@ -60,8 +60,8 @@ pub fn statement(context: &Context, request: &Request, normative_only: bool) -> 
     }
     head("CapabilityStatement", request)
         .with_str("fhirVersion", "4.0.1")
-        .with("format", strings(["application/fhir+json", "json"].into_iter()))
-        .with("patchFormat", strings([JSON_PATCH, FHIRPATH_PATCH].into_iter()))
+        .with("format", strings(["application/fhir+json", "json", "application/fhir+xml", "xml"].into_iter()))
+        .with("patchFormat", strings([JSON_PATCH, FHIRPATH_PATCH, "application/fhir+xml"].into_iter()))
         .with("rest", Json::Array(vec![rest.into()]))
 }
 
