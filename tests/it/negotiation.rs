@@ -37,7 +37,7 @@ async fn json_is_written_to_all_who_take_it_and_406_said_to_others() {
         let two = [("accept", "text/html"), ("accept", "application/fhir+json")];
         server.get_with(path, &two).await.expect(200);
         for accept in
-            ["application/fhir+xml", "text/html", "application/fhir+json;q=0", "application/fhir+json; fhirVersion=3.0"]
+            ["text/turtle", "text/html", "application/fhir+json;q=0", "application/fhir+json; fhirVersion=3.0"]
         {
             let refused = server.get_with(path, &[("accept", accept)]).await.expect(406);
             assert_eq!(
@@ -47,7 +47,7 @@ async fn json_is_written_to_all_who_take_it_and_406_said_to_others() {
         }
     }
     let before = server.get("Patient/_history").await.json();
-    server.post_with("Patient", &[("accept", "application/fhir+xml")], patient()).await.expect(406);
+    server.post_with("Patient", &[("accept", "text/turtle")], patient()).await.expect(406);
     assert_eq!(server.get("Patient/_history").await.json(), before, "nothing was written");
 }
 
@@ -57,7 +57,7 @@ async fn format_wins_over_accept() {
     for format in ["json", "application/json", "application/fhir%2Bjson", "application/fhir+json", "text/json"] {
         server.get_with(&format!("Patient/p?_format={format}"), &[("accept", "text/html")]).await.expect(200);
     }
-    for format in ["xml", "application/fhir%2Bxml", "ttl", "html"] {
+    for format in ["application/fhir%2Bturtle", "ttl", "html"] {
         let refused = server.get(&format!("Patient/p?_format={format}")).await.expect(406);
         assert_eq!(refused.expression(), "_format", "{format}");
     }
@@ -86,7 +86,7 @@ async fn a_body_of_another_type_or_of_none_is_415() {
         server.send("PUT", "Patient/p", &[("content-type", content_type)], patient().to_string()).await.expect(200);
     }
     for content_type in [
-        "application/fhir+xml",
+        "application/fhir+turtle",
         "text/plain",
         "application/json; charset=latin1",
         "application/fhir+json; fhirVersion=5.0",

@@ -153,22 +153,36 @@ async fn the_system_its_compartments_and_its_formats_are_as_claimed() {
         if format.contains('/') {
             let named = [("accept", format), ("content-type", format)];
             server.get_with("Patient", &named).await.expect(200);
-            server.send("POST", "Patient", &named, r#"{"resourceType":"Patient"}"#).await.expect(201);
+            let body = match format.ends_with("xml") {
+                true => r#"<Patient xmlns="http://hl7.org/fhir"/>"#,
+                false => r#"{"resourceType":"Patient"}"#,
+            };
+            server.send("POST", "Patient", &named, body).await.expect(201);
         }
     }
     let id = server.post("Patient", json!({"resourceType": "Patient", "active": true})).await.expect(201).id();
     for format in list(&statement["patchFormat"]).iter().map(text) {
         let patch = match format {
-            "application/json-patch+json" => json!([{"op": "replace", "path": "/active", "value": false}]),
+            "application/json-patch+json" => json!([{"op": "replace", "path": "/active", "value": false}]).to_string(),
             "application/fhir+json" => {
                 json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
                 {"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": "Patient.active"},
                 {"name": "value", "valueBoolean": true}]}]})
             }
+            "application/fhir+xml" => {
+                let part = |name: &str, value: &str| format!(r#"<part><name value="{name}"/>{value}</part>"#);
+                let parts = [
+                    part("type", r#"<valueCode value="replace"/>"#),
+                    part("path", r#"<valueString value="Patient.active"/>"#),
+                    part("value", r#"<valueBoolean value="true"/>"#),
+                ];
+                let operation = format!(r#"<parameter><name value="operation"/>{}</parameter>"#, parts.concat());
+                format!(r#"<Parameters xmlns="http://hl7.org/fhir">{operation}</Parameters>"#)
+            }
             other => panic!("this test does not try {other}"),
         };
         let headers = [("content-type", format)];
-        let patched = server.send("PATCH", &format!("Patient/{id}"), &headers, patch.to_string()).await.expect(200);
-        assert_eq!(patched.json()["active"], format == "application/fhir+json", "{format}");
+        let patched = server.send("PATCH", &format!("Patient/{id}"), &headers, patch).await.expect(200);
+        assert_eq!(patched.json()["active"], format != "application/json-patch+json", "{format}");
     }
 }
