@@ -42,7 +42,9 @@ pub fn letters_now(folder: &Path) -> Vec<String> {
     let mut files: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().map(|file| file.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "eml"));
     files.sort();
-    files.iter().map(|file| quoted_printable(&std::fs::read_to_string(file).unwrap())).collect()
+    let texts = files.iter().map(|file| quoted_printable(&std::fs::read_to_string(file).unwrap()));
+    // One that is being written is there before its text.
+    texts.filter(|text| !text.is_empty()).collect()
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc2045#section-6.7>
