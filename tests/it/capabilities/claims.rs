@@ -168,6 +168,7 @@ async fn the_system_its_compartments_and_its_formats_are_as_claimed() {
                 json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
                 {"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": "Patient.active"},
                 {"name": "value", "valueBoolean": true}]}]})
+                .to_string()
             }
             "application/fhir+xml" => {
                 let part = |name: &str, value: &str| format!(r#"<part><name value="{name}"/>{value}</part>"#);
