@@ -89,7 +89,7 @@ fn what_is_not_fhirs_xml_is_refused_with_its_place() {
         (
             patient("<name><given value=\"a\"/><given value=\"b\"><x/></given></name>"),
             Fault::Structure,
-            "name[0].given[1]",
+            "Patient.name[0].given[1]",
         ),
         (patient("<text><status value=\"empty\"/><div>x</div></text>"), Fault::Structure, "Patient.text.div"),
         (patient("<active value=\"&nbsp;\"/>"), Fault::Syntax, ""),
