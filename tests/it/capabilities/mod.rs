@@ -49,7 +49,7 @@ async fn each_mode_answers_its_statement_and_another_one_is_refused_with_its_pla
     assert_eq!(strict.expect(400).expression(), "of");
     let head = server.send("HEAD", "metadata?mode=terminology", &[], "").await.expect(200);
     assert_eq!((head.text.as_str(), head.header("content-type")), ("", Some("application/fhir+json; charset=utf-8")));
-    server.get_with("metadata", &[("accept", "application/fhir+xml")]).await.expect(406);
+    server.get_with("metadata", &[("accept", "text/turtle")]).await.expect(406);
 }
 
 #[tokio::test(flavor = "multi_thread")]
