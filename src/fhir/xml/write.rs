@@ -79,9 +79,8 @@ impl Writer {
             let count =
                 value.map_or(0, |value| value.items().len()).max(beside.map_or(0, |beside| beside.items().len()));
             for position in 0..count {
-                let at = |side: Option<&'_ Json>| side.and_then(|side| side.items().get(position)).cloned();
-                let (value, beside) = (at(value), at(beside));
-                self.element(element, value.as_ref(), beside.as_ref(), level)?;
+                let (value, beside) = (at(value, position), at(beside, position));
+                self.element(element, value, beside, level)?;
             }
         }
         Ok(())
@@ -191,6 +190,11 @@ impl Writer {
             self.out.resize(self.out.len() + 2 * level, b' ');
         }
     }
+}
+
+/// The item at a position of a list, or of a single value as the only one.
+fn at(side: Option<&Json>, position: usize) -> Option<&Json> {
+    side.and_then(|side| side.items().get(position))
 }
 
 /// Whether a member of an object that is no resource is an attribute of its tag.
