@@ -27,7 +27,7 @@ impl Process {
     fn start(database: &TestDatabase) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_brasa"));
         command.arg("serve").env_clear().env("BRASA_DATABASE_URL", database.url()).env("BRASA_LISTEN", "127.0.0.1:0");
-        command.env("BRASA_SHARD_COUNT", "8").env("BRASA_VALIDATION", "off").env("BRASA_LOG", "error");
+        command.env("BRASA_SHARD_COUNT", "4").env("BRASA_VALIDATION", "off").env("BRASA_LOG", "error");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let said = lines.by_ref().map_while(Result::ok).find_map(|line| {

@@ -76,7 +76,7 @@ impl Desk {
         command.arg(subcommand).args(arguments).current_dir(&self.folder).kill_on_drop(true);
         command
             .env("BRASA_DATABASE_URL", &self.url)
-            .env("BRASA_SHARD_COUNT", "8")
+            .env("BRASA_SHARD_COUNT", "4")
             .env("BRASA_VALIDATION", "off")
             .env("BRASA_LOG", "warn");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

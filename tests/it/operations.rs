@@ -211,7 +211,7 @@ impl Program {
         let mut all = vec![
             ("BRASA_DATABASE_URL", url.as_str()),
             ("BRASA_LISTEN", "127.0.0.1:0"),
-            ("BRASA_SHARD_COUNT", "8"),
+            ("BRASA_SHARD_COUNT", "4"),
             ("BRASA_VALIDATION", "off"),
             ("BRASA_HTTP_WORKERS", "1"),
         ];

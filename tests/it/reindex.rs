@@ -391,7 +391,7 @@ impl Brasa {
         let mut child = Command::new(env!("CARGO_BIN_EXE_brasa"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("BRASA_DATABASE_URL", database.url())
-            .env("BRASA_SHARD_COUNT", "8")
+            .env("BRASA_SHARD_COUNT", "4")
             .env("BRASA_VALIDATION", "off")
             .env("BRASA_LOG", "warn")
             .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use crate::support::bundle::{observation, post, post_as, put, transaction};
 use serde_json::{Value, json};
 
 /// Shards of the tables in these tests.
-const SHARDS: u64 = 8;
+const SHARDS: u64 = 4;
 
 struct Step {
     purpose: String,

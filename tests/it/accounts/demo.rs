@@ -20,7 +20,7 @@ const ACCOUNTS: [(&str, &str, &str); 4] = [
 async fn start(database: &TestDatabase, extra: &[(&str, &str)]) -> (Vec<String>, Option<String>) {
     let url = database.url();
     let mut values = vec![("BRASA_LISTEN", "127.0.0.1:0"), ("BRASA_DATABASE_URL", url.as_str()), ("BRASA_AUTH", "on")];
-    values.push(("BRASA_SHARD_COUNT", "8"));
+    values.push(("BRASA_SHARD_COUNT", "4"));
     values.extend_from_slice(extra);
     let look_up =
         |name: &str| values.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());

@@ -15,7 +15,7 @@ pub fn command(url: &str, extra: &[(&str, &str)]) -> Command {
     command.env("BRASA_DATABASE_URL", url).env("BRASA_LISTEN", "127.0.0.1:0").env("BRASA_AUTH", "on");
     command
         .env("BRASA_HTTP_WORKERS", "1")
-        .env("BRASA_SHARD_COUNT", "8")
+        .env("BRASA_SHARD_COUNT", "4")
         .env("BRASA_VALIDATION", "off")
         .envs(extra.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -88,7 +88,7 @@ impl Desk {
         let url = database.url();
         let look_up = |name: &str| match name {
             "BRASA_DATABASE_URL" => Some(url.clone()),
-            "BRASA_SHARD_COUNT" => Some("8".to_owned()),
+            "BRASA_SHARD_COUNT" => Some("4".to_owned()),
             "BRASA_VALIDATION" => Some("off".to_owned()),
             "BRASA_POOL_CONNECTIONS_MAX" => Some("8".to_owned()),
             "BRASA_AUDIT" => Some(if records { "on" } else { "off" }.to_owned()),

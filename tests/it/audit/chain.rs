@@ -18,7 +18,7 @@ async fn audit(database: &TestDatabase, words: &[&str]) -> Output {
     command
         .env("BRASA_DATABASE_URL", database.url())
         .env("BRASA_AUTH", "on")
-        .env("BRASA_SHARD_COUNT", "8")
+        .env("BRASA_SHARD_COUNT", "4")
         .env("BRASA_VALIDATION", "off");
     command.arg("audit").args(words).stdin(Stdio::null()).output().await.unwrap()
 }

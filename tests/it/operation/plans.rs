@@ -6,7 +6,7 @@ use crate::support::bundle::{put, transaction};
 use serde_json::json;
 
 /// Shards of the tables in these tests.
-const SHARDS: u32 = 8;
+const SHARDS: u32 = 4;
 
 async fn opened() -> Desk {
     let desk = Desk::open(false).await;

@@ -119,7 +119,7 @@ impl Server {
             ("BRASA_DATABASE_URL", url.as_str()),
             ("BRASA_HTTP_WORKERS", "1"),
             ("BRASA_POOL_CONNECTIONS_MAX", "8"),
-            ("BRASA_SHARD_COUNT", "8"),
+            ("BRASA_SHARD_COUNT", "4"),
             // Most tests are about storing and finding, and their resources hold no more than that takes.
             ("BRASA_VALIDATION", "off"),
             ("BRASA_SHUTDOWN_SECONDS", "5"),
