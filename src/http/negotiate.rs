@@ -35,7 +35,8 @@ impl Format {
 }
 
 /// The form that the client likes best: of those that are written here the one with the highest weight, of several the
-/// first; JSON where it takes anything. `_format` wins over `Accept`.
+/// first; JSON where it takes anything. `_format` wins over `Accept`. A browser asks for XML for the sake of pages, and
+/// for anything: a person reads JSON more easily.
 pub fn accepted(format: Option<&str>, accept: Option<&str>) -> Result<Format> {
     let (ranges, place) = match (format, accept) {
         (Some(format), _) => (format, "_format"),
@@ -44,7 +45,9 @@ pub fn accepted(format: Option<&str>, accept: Option<&str>) -> Result<Format> {
     };
     let ranges: Vec<&str> = if place == "_format" { vec![ranges] } else { ranges.split(',').collect() };
     let mut best: Option<(f32, Format)> = None;
-    for (weight, format) in ranges.into_iter().filter_map(acceptable) {
+    let is_browser = ranges.iter().any(|range| split(range).0 == "text/html");
+    let for_pages = |range: &&str| is_browser && split(range).0 == "application/xml";
+    for (weight, format) in ranges.into_iter().filter(|range| !for_pages(range)).filter_map(acceptable) {
         if best.is_none_or(|(heaviest, _)| weight > heaviest) {
             best = Some((weight, format));
         }
@@ -157,6 +160,7 @@ mod tests {
             ("application/fhir+json;q=0.8, application/fhir+xml;q=0.9", Format::Xml),
             ("application/fhir+json;q=0, application/fhir+xml;q=0.1", Format::Xml),
             ("*/*;q=0.1, application/xml", Format::Xml),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", Format::Json),
         ] {
             assert_eq!(accepted(None, Some(accept)).unwrap(), format, "{accept}");
         }

@@ -269,7 +269,8 @@ async fn the_capability_statement_names_what_is_there_and_nothing_more() {
         (&json!("CapabilityStatement"), &json!("4.0.1"))
     );
     assert_eq!(statement["implementation"]["url"], server.base);
-    assert_eq!(statement["patchFormat"], json!(["application/json-patch+json", "application/fhir+json"]));
+    let patches = json!(["application/json-patch+json", "application/fhir+json", "application/fhir+xml"]);
+    assert_eq!(statement["patchFormat"], patches);
     let rest = &statement["rest"][0];
     let resources = rest["resource"].as_array().unwrap();
     assert_eq!(resources.len(), 146);

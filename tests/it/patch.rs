@@ -223,7 +223,7 @@ async fn a_patch_does_not_create() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_patch_of_another_type_is_refused_and_told_which_are_read() {
     let server = with_patient("").await;
-    for other in ["application/fhir+xml", "application/json", "application/xml-patch+xml", "text/plain"] {
+    for other in ["application/fhir+turtle", "application/json", "application/xml-patch+xml", "text/plain"] {
         let answer = server.send("PATCH", "Patient/p", &[("content-type", other)], activate().to_string()).await;
         assert!(answer.issue()["diagnostics"].as_str().unwrap().contains(JSON_PATCH), "{}", answer.text);
         refused(answer, 415, "http.content-type");

@@ -70,7 +70,7 @@ async fn a_refusal_is_in_the_clients_form_and_names_the_place() {
         (patient("<active value=\"yes\"/>"), 400, "Patient.active"),
         (patient("<colour value=\"red\"/>"), 400, "Patient"),
         (patient("<gender value=\"red\"/>"), 422, "Patient.gender"),
-        (patient("<active"), 400, ""),
+        (patient("<active"), 400, "Patient"),
         (format!("<!DOCTYPE x [<!ENTITY a \"b\">]>{}", patient("<language value=\"&a;\"/>")), 400, ""),
         (String::new(), 400, ""),
     ] {

@@ -37,10 +37,12 @@ async fn a_form_that_is_posted_asks_as_an_address_does() {
     let next = server.get(&link(&posted, "next").unwrap()).await.expect(200);
     assert_eq!((ids(&posted).as_str(), ids(&next).as_str()), ("b", "c"));
     // The format may stand in the form, and wins over the header there too.
-    server.send("POST", "Patient/_search", &form, "_format=xml").await.expect(406);
-    let xml = [form[0], ("accept", "application/fhir+xml")];
-    server.send("POST", "Patient/_search", &xml, "_id=a").await.expect(406);
-    let pretty = server.send("POST", "Patient/_search", &xml, "_id=a&_format=json&_pretty=true").await.expect(200);
+    server.send("POST", "Patient/_search", &form, "_format=ttl").await.expect(406);
+    let turtle = [form[0], ("accept", "text/turtle")];
+    server.send("POST", "Patient/_search", &turtle, "_id=a").await.expect(406);
+    let xml = server.send("POST", "Patient/_search", &turtle, "_id=a&_format=xml").await.expect(200);
+    assert!(xml.text.contains("<Bundle xmlns=\"http://hl7.org/fhir\">"), "{}", xml.text);
+    let pretty = server.send("POST", "Patient/_search", &turtle, "_id=a&_format=json&_pretty=true").await.expect(200);
     assert!(pretty.text.contains("\n  \"resourceType\": \"Bundle\""));
     let refused = server.send("POST", "Patient/_search", &form, "birthdate=soon").await.expect(400);
     assert_eq!(refused.expression(), "birthdate");
