@@ -131,7 +131,15 @@ async fn answer_one(
         drop((body, in_flight));
         answered
     };
-    // A task of its own: a client that goes away does not cut a write in the middle, and a fault stays in its request.
+    in_its_own_task(state, is_bundle, work).await
+}
+
+/// A client that goes away does not cut a write in the middle, and a fault stays in its request.
+async fn in_its_own_task(
+    state: &State,
+    is_bundle: bool,
+    work: impl Future<Output = Result<Response>> + Send + 'static,
+) -> Result<Response> {
     // A Bundle may keep a thread busy for long, so it leaves this one to the sockets; for all else the way to another
     // thread and back costs more than it saves (docs/PERFORMANCE.md).
     let task = if is_bundle { state.runtime.spawn(work) } else { actix_web::rt::spawn(work) };
