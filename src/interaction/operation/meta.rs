@@ -31,7 +31,7 @@ const LABELS_MAX: usize = 1_000;
 pub async fn read(context: &Context, reader: Reader<'_>, request: &Request, level: &Level) -> Result<Response> {
     Input::read(context, request, &[])?;
     let stored = match level {
-        // The table has these levels not: the index knows labels by their hash, and R4 leaves them to the server.
+        // No row of the table has these levels: the index knows labels by their hash, and R4 leaves them to the server.
         Level::System | Level::Type(_) => return Err(Error::not_found("Labels are those of one resource.")),
         Level::Instance(of, id) => reader.current(*of, id).await?.ok_or_else(|| missing(*of))?,
         Level::Version(of, id, version) => {
