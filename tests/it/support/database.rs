@@ -162,7 +162,7 @@ async fn plain() -> &'static Plain {
             }
             client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
             client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
-            migrate_template(&plain).await;
+            Box::pin(migrate_template(&plain)).await;
             // Forgotten on purpose: the watcher stops it when this process ends.
             std::mem::forget(embedded);
             plain
