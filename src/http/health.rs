@@ -1,8 +1,10 @@
 //! Whether the process lives, whether it can serve, and where to go from here.
 
 use super::State;
+use super::respond::{Form, refusal};
 use super::told::Told;
 use crate::config::Mode;
+use crate::error::{Error, Kind};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Liveness knows nothing of the database: restarting this process would not mend it.
@@ -53,4 +55,13 @@ pub async fn front(request: HttpRequest, state: web::Data<State>) -> HttpRespons
         members.insert("notice".to_owned(), notice.into());
     }
     told.tell(&request, HttpResponse::Ok().json(answer))
+}
+
+/// What an address that is only read says to every other method.
+pub async fn only_read(request: HttpRequest) -> HttpResponse {
+    let told = Told::of(&request);
+    let error = Error::new(Kind::MethodNotAllowed, "This is only read.");
+    let form = Form { id: &told.id, pretty: false, base: "" };
+    let response = refusal(&form, &error, Some("GET, HEAD"));
+    told.tell(&request, response)
 }

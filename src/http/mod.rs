@@ -90,7 +90,10 @@ impl State {
 /// Every address of the server.
 pub fn routes(config: &mut web::ServiceConfig) {
     for document in oauth::DOCUMENTS {
-        config.route(document, web::route().to(oauth::configuration));
+        config
+            .route(document, web::get().to(oauth::configuration))
+            .route(document, web::head().to(oauth::configuration))
+            .route(document, web::route().to(health::only_read));
     }
     let accounts = web::scope("/auth")
         .route("/authorize", web::route().to(oauth::authorize))
@@ -98,15 +101,22 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/introspect", web::route().to(oauth::introspect))
         .route("/revoke", web::route().to(oauth::revoke))
         .route("/style.css", web::get().to(oauth::style))
+        .route("/style.css", web::head().to(oauth::style))
+        .route("/style.css", web::route().to(health::only_read))
         .default_service(web::route().to(auth::any));
     config
         .route("/", web::get().to(health::front))
         .route("/", web::head().to(health::front))
+        .route("/", web::route().to(health::only_read))
         .route("/health", web::get().to(health::health))
         .route("/health", web::head().to(health::health))
+        .route("/health", web::route().to(health::only_read))
         .route("/ready", web::get().to(health::ready))
         .route("/ready", web::head().to(health::ready))
+        .route("/ready", web::route().to(health::only_read))
         .route("/.well-known/jwks.json", web::get().to(auth::jwks))
+        .route("/.well-known/jwks.json", web::head().to(auth::jwks))
+        .route("/.well-known/jwks.json", web::route().to(health::only_read))
         .route("/openapi.json", web::route().to(docs::document))
         .route("/docs", web::route().to(docs::ui))
         .route("/docs/{name}", web::route().to(docs::ui_file))

@@ -38,13 +38,14 @@ async fn every_fhir_address_is_in_the_document_and_every_one_of_the_document_rou
     let server = Server::start().await;
     let document = document(&server).await;
     let known: BTreeSet<(String, String)> = operations(&document).into_iter().collect();
-    for (method, path) in &known {
-        let Some(path) = path.strip_prefix("/fhir").filter(|path| !path.contains(".well-known")) else { continue };
-        let method = Method::parse(method).unwrap();
-        assert!(
-            route(method, filled(path).trim_start_matches('/'), "_id=x").is_ok(),
-            "{method:?} {path} leads nowhere"
-        );
+    for (name, whole) in &known {
+        let Some(path) = whole.strip_prefix("/fhir").filter(|path| !path.contains(".well-known")) else { continue };
+        let method = Method::parse(name).unwrap();
+        let routed = route(method, filled(path).trim_start_matches('/'), "_id=x");
+        let interaction = routed.unwrap_or_else(|_| panic!("{name} {path} leads nowhere"));
+        // Whether one must log in for it.
+        let is_open = document["paths"][whole][name.to_lowercase()].get("security") == Some(&json!([]));
+        assert_eq!(is_open, interaction.is_open(), "{name} {path}");
     }
     let mut shapes =
         vec!["", "/_search", "/_history", "/metadata", "/$reindex"].into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -97,6 +98,23 @@ async fn every_other_address_is_in_the_document_and_every_one_of_the_document_an
         let answer = server.send(method, &at(&server, filled(path).trim_start_matches('/')), &[], "").await;
         let is_nothing = answer.text.contains("There is nothing at this address");
         assert!(answer.status != 405 && answer.status < 500 && !is_nothing, "{method} {path}: {}", answer.text);
+    }
+    // A method that an address does not have is refused with those that it has; HEAD goes with GET, but for accounts.
+    for path in paths.iter().filter(|path| !path.starts_with("/fhir") || path.contains(".well-known")) {
+        let address = at(&server, filled(path).trim_start_matches('/'));
+        let has = |method: &str| known.contains(&(method.to_owned(), (*path).clone()));
+        let head = if path.starts_with("/auth") { "TRACE" } else { "HEAD" };
+        for method in ["GET", head, "POST", "PUT", "PATCH", "DELETE", "TRACE"] {
+            let answer = server.send(method, &address, &[], "").await;
+            let is_there = has(if method == "HEAD" { "GET" } else { method });
+            assert_eq!(answer.status != 405, is_there, "{method} {path}: {}", answer.status);
+            let allowed = answer.header("allow").unwrap_or_default().to_owned();
+            let allowed: Vec<&str> = allowed.split(", ").filter(|name| *name != "HEAD" && !name.is_empty()).collect();
+            assert!(
+                is_there || (!allowed.is_empty() && allowed.iter().all(|name| has(name))),
+                "{method} {path}: {allowed:?}"
+            );
+        }
     }
     // Each of SMART's documents, wherever it stands.
     for path in paths.iter().filter(|path| path.contains(".well-known")) {

@@ -11,7 +11,7 @@ use super::{State, auth, base};
 use crate::auth::smart::address::Addresses;
 use crate::auth::smart::discovery;
 use crate::error::Result;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use token::Endpoint;
@@ -34,10 +34,9 @@ pub async fn configuration(request: HttpRequest, state: web::Data<State>) -> Htt
         auth::accounts(&state)?;
         Ok(discovery::document(&Addresses::of(&base)))
     };
-    let response = match (request.method().as_str(), document()) {
-        ("GET" | "HEAD", Ok(document)) => HttpResponse::Ok().json(document),
-        (_, Ok(_)) => HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD")).finish(),
-        (_, Err(error)) => auth::refused(&request, &told, &error),
+    let response = match document() {
+        Ok(document) => HttpResponse::Ok().json(document),
+        Err(error) => auth::refused(&request, &told, &error),
     };
     told.tell(&request, response)
 }

@@ -4,6 +4,7 @@ use super::entry::{Entry, Paths};
 use super::schema::reference;
 use super::shared::FHIR;
 use crate::interaction::capabilities::{Surface, TypeSurface};
+use crate::interaction::operation::Code;
 use crate::interaction::operations::{At, Call, Operation, OperationParameter};
 use crate::interaction::request::Method;
 use serde_json::{Value, json};
@@ -41,6 +42,8 @@ fn add(paths: &mut Paths, operation: &Operation, at: At, tag: &str, place: &str)
         let id = format!("{verb}-{}-of-{level}", operation.code);
         let summary = call.aside.unwrap_or(operation.title);
         let entry = Entry::new(tag, id, summary).described(operation.description);
+        let is_open = Code::parse(operation.code).is_some_and(Code::is_open);
+        let entry = if is_open { entry.open() } else { entry };
         paths.add(&format!("{place}/${}", operation.code), method, filled(entry, operation, call));
     }
 }

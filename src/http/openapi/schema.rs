@@ -4,29 +4,58 @@ use crate::fhir::definitions::{Element, ElementKind, Node, PrimitiveType, Resour
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
-/// R4's primitive types: the JSON type, and the pattern that the specification gives. <https://hl7.org/fhir/R4/datatypes.html>
-const PRIMITIVES: &[(PrimitiveType, &str, &str)] = &[
-    (PrimitiveType::Base64Binary, "string", ""),
-    (PrimitiveType::Boolean, "boolean", ""),
-    (PrimitiveType::Canonical, "string", r"^\S*$"),
-    (PrimitiveType::Code, "string", r"^[^\s]+(\s[^\s]+)*$"),
-    (PrimitiveType::Date, "string", r"^\d{4}(-\d{2}(-\d{2})?)?$"),
-    (PrimitiveType::DateTime, "string", r"^\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2}))?)?)?$"),
-    (PrimitiveType::Decimal, "number", ""),
-    (PrimitiveType::Id, "string", r"^[A-Za-z0-9\-\.]{1,64}$"),
-    (PrimitiveType::Instant, "string", r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$"),
-    (PrimitiveType::Integer, "integer", ""),
-    (PrimitiveType::Markdown, "string", ""),
-    (PrimitiveType::Oid, "string", r"^urn:oid:[0-2](\.(0|[1-9][0-9]*))+$"),
-    (PrimitiveType::PositiveInt, "integer", ""),
-    (PrimitiveType::String, "string", ""),
-    (PrimitiveType::Time, "string", r"^\d{2}:\d{2}:\d{2}(\.\d+)?$"),
-    (PrimitiveType::UnsignedInt, "integer", ""),
-    (PrimitiveType::Uri, "string", r"^\S*$"),
-    (PrimitiveType::Url, "string", r"^\S*$"),
-    (PrimitiveType::Uuid, "string", ""),
-    (PrimitiveType::Xhtml, "string", ""),
+/// R4's primitive types and their JSON types. <https://hl7.org/fhir/R4/datatypes.html>
+const PRIMITIVES: &[(PrimitiveType, &str)] = &[
+    (PrimitiveType::Base64Binary, "string"),
+    (PrimitiveType::Boolean, "boolean"),
+    (PrimitiveType::Canonical, "string"),
+    (PrimitiveType::Code, "string"),
+    (PrimitiveType::Date, "string"),
+    (PrimitiveType::DateTime, "string"),
+    (PrimitiveType::Decimal, "number"),
+    (PrimitiveType::Id, "string"),
+    (PrimitiveType::Instant, "string"),
+    (PrimitiveType::Integer, "integer"),
+    (PrimitiveType::Markdown, "string"),
+    (PrimitiveType::Oid, "string"),
+    (PrimitiveType::PositiveInt, "integer"),
+    (PrimitiveType::String, "string"),
+    (PrimitiveType::Time, "string"),
+    (PrimitiveType::UnsignedInt, "integer"),
+    (PrimitiveType::Uri, "string"),
+    (PrimitiveType::Url, "string"),
+    (PrimitiveType::Uuid, "string"),
+    (PrimitiveType::Xhtml, "string"),
 ];
+const YEAR: &str = "[0-9]{4}";
+const MONTH: &str = "(0[1-9]|1[0-2])";
+const DAY: &str = "(0[1-9]|[12][0-9]|3[01])";
+/// A second 60 is a leap second.
+const TIME: &str = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?";
+const ZONE: &str = r"(Z|[+\-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))";
+
+/// What the texts of a primitive look like, as narrowly as can be read. What it lets through (a 30th of February) is refused
+/// with its place. Empty: no pattern says it.
+fn pattern(primitive: PrimitiveType) -> String {
+    match primitive {
+        PrimitiveType::String | PrimitiveType::Markdown | PrimitiveType::Xhtml => r"\S".to_owned(),
+        PrimitiveType::Uri | PrimitiveType::Url | PrimitiveType::Canonical => r"^\S+$".to_owned(),
+        PrimitiveType::Code => r"^\S+( \S+)*$".to_owned(),
+        PrimitiveType::Id => r"^[A-Za-z0-9\-\.]{1,64}$".to_owned(),
+        PrimitiveType::Oid => r"^urn:oid:[0-2](\.(0|[1-9][0-9]*))+$".to_owned(),
+        PrimitiveType::Uuid => "^urn:uuid:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$".to_owned(),
+        PrimitiveType::Date => format!("^{YEAR}(-{MONTH}(-{DAY})?)?$"),
+        PrimitiveType::DateTime => format!("^{YEAR}(-{MONTH}(-{DAY}(T{TIME}{ZONE})?)?)?$"),
+        PrimitiveType::Instant => format!("^{YEAR}-{MONTH}-{DAY}T{TIME}{ZONE}$"),
+        PrimitiveType::Time => format!("^{TIME}$"),
+        PrimitiveType::Base64Binary
+        | PrimitiveType::Boolean
+        | PrimitiveType::Decimal
+        | PrimitiveType::Integer
+        | PrimitiveType::PositiveInt
+        | PrimitiveType::UnsignedInt => String::new(),
+    }
+}
 
 pub fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
@@ -35,8 +64,8 @@ pub fn reference(name: &str) -> Value {
 /// Every resource type, datatype and backbone element, each under its path, such as `Patient` and `Patient.contact`.
 pub fn schemas() -> Map<String, Value> {
     let mut schemas = Map::new();
-    for (primitive, json_type, pattern) in PRIMITIVES {
-        schemas.insert(primitive.as_str().to_owned(), of_primitive(*primitive, json_type, pattern));
+    for (primitive, json_type) in PRIMITIVES {
+        schemas.insert(primitive.as_str().to_owned(), of_primitive(*primitive, json_type));
     }
     schemas.insert("Resource".to_owned(), any_resource());
     let mut open: Vec<Node> = Vec::new();
@@ -53,23 +82,26 @@ pub fn schemas() -> Map<String, Value> {
     schemas
 }
 
-fn of_primitive(primitive: PrimitiveType, json_type: &str, pattern: &str) -> Value {
+fn of_primitive(primitive: PrimitiveType, json_type: &str) -> Value {
     let page = match primitive {
         PrimitiveType::Xhtml => "https://hl7.org/fhir/R4/narrative.html".to_owned(),
         other => format!("https://hl7.org/fhir/R4/datatypes.html#{}", other.as_str()),
     };
     let mut schema = json!({"type": json_type, "description": format!("[{}]({page})", primitive.as_str())});
     let Some(members) = schema.as_object_mut() else { return schema };
+    let pattern = pattern(primitive);
     if !pattern.is_empty() {
         members.insert("pattern".to_owned(), pattern.into());
     }
     let minimum = match primitive {
         PrimitiveType::PositiveInt => Some(1),
         PrimitiveType::UnsignedInt => Some(0),
+        PrimitiveType::Integer => Some(i32::MIN),
         _ => None,
     };
     if let Some(minimum) = minimum {
         members.insert("minimum".to_owned(), minimum.into());
+        members.insert("maximum".to_owned(), i32::MAX.into());
     }
     schema
 }
@@ -94,7 +126,7 @@ fn of_resource(resource_type: ResourceType, open: &mut Vec<Node>) -> Value {
     let page = format!("https://hl7.org/fhir/R4/{}.html", resource_type.as_str().to_lowercase());
     let description = format!(
         "[{resource_type}]({page}). Beside a primitive element `x` its id and extensions may stand in `_x`. What is not \
-            defined is kept."
+            defined is refused, unless the server was told to look less closely."
     );
     if let Some(members) = schema.as_object_mut() {
         members.insert("description".to_owned(), description.into());
@@ -137,9 +169,9 @@ fn of_element(element: &Element, open: &mut Vec<Node>) -> Value {
         false => one,
         // Where items have extensions and no value, null holds their place.
         true if matches!(element.kind, ElementKind::Primitive(_)) => {
-            json!({"type": "array", "items": {"anyOf": [one, {"type": "null"}]}})
+            json!({"type": "array", "minItems": 1, "items": {"anyOf": [one, {"type": "null"}]}})
         }
-        true => json!({"type": "array", "items": one}),
+        true => json!({"type": "array", "minItems": 1, "items": one}),
     }
 }
 

@@ -45,7 +45,11 @@ fn one_of(words: &[&str]) -> Value {
 }
 
 fn text() -> Value {
-    json!({"type": "string"})
+    json!({"type": "string", "minLength": 1})
+}
+
+fn patterned(pattern: &str) -> Value {
+    json!({"type": "string", "pattern": pattern})
 }
 
 fn count() -> Value {
@@ -65,13 +69,24 @@ fn of_addresses() -> Vec<(&'static str, Value)> {
         ("_format", query("_format", one_of(&["json", "application/fhir+json"]), "Wins over `Accept`.")),
         ("_pretty", query("_pretty", json!({"type": "boolean"}), "Lines, for people to read.")),
         ("mode", query("mode", one_of(MODES), "What is told.")),
-        ("If-Match", header("If-Match", text(), "Only if this is the current version, as in `W/\"3\"`; else 412.")),
+        (
+            "If-Match",
+            header(
+                "If-Match",
+                patterned(r#"^(\*|(W/)?"[A-Za-z0-9.\-]+"|[0-9]+)$"#),
+                "Only if this is the current version, as in `W/\"3\"`; else 412.",
+            ),
+        ),
         ("If-None-Match", header("If-None-Match", text(), "304 if this is still the version, as in `W/\"3\"`.")),
         ("If-None-Match-Any", header("If-None-Match", one_of(&["*"]), "`*`: only if there is none yet; else 412.")),
         ("If-Modified-Since", header("If-Modified-Since", text(), "304 unless it changed since, as an HTTP date.")),
         (
             "If-None-Exist",
-            header("If-None-Exist", text(), "A search: creates only if nothing is found, as in `identifier=urn:x|1`."),
+            header(
+                "If-None-Exist",
+                patterned("^[^=&]+=[^=&]+"),
+                "A search: creates only if nothing is found, as in `identifier=urn:x|1`.",
+            ),
         ),
         ("Prefer-Return", header("Prefer", returned, "What is answered: the resource, unless something else is said.")),
         (
@@ -82,7 +97,7 @@ fn of_addresses() -> Vec<(&'static str, Value)> {
             "criteria",
             json!({"name": "criteria", "in": "query", "required": true, "style": "form", "explode": true,
                 "description": "A search of the type, as in `identifier=urn:x|1`.", "example": {"_id": "example"},
-                "schema": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}}}),
+                "schema": {"type": "object", "minProperties": 1, "propertyNames": {"pattern": "^[A-Za-z_]"}, "additionalProperties": text()}}),
         ),
     ]
 }
@@ -120,8 +135,11 @@ fn of_searches() -> Vec<(&'static str, Value)> {
         ("_list", query("_list", text(), "The members of a stored List, by its id.")),
         ("_type", query("_type", text(), "Resource types with a comma between them.")),
         ("_page", query("_page", text(), "What the links of a page carry. Opaque.")),
-        ("_since", query("_since", text(), "Versions from this instant on.")),
-        ("_at", query("_at", text(), "Versions that were current at some time of this date or instant.")),
+        ("_since", query("_since", reference("dateTime"), "Versions from this instant on.")),
+        (
+            "_at",
+            query("_at", reference("dateTime"), "Versions that were current at some time of this date or instant."),
+        ),
         ("after", query("after", text(), "The last one of the page before.")),
         ("more", more),
     ]
@@ -135,7 +153,7 @@ pub fn parameters() -> Value {
 /// The schemas of search parameters and of what is not FHIR's own.
 pub fn schemas() -> Map<String, Value> {
     let kind = |(name, text): &(&str, &str)| {
-        (format!("search.{name}"), json!({"type": "string", "title": name, "description": text}))
+        (format!("search.{name}"), json!({"type": "string", "minLength": 1, "title": name, "description": text}))
     };
     let mut schemas: Map<String, Value> = KINDS.iter().map(kind).collect();
     let operation = json!({"type": "object", "required": ["op", "path"], "properties": {

@@ -1,5 +1,7 @@
 //! HL7's examples are valid, and each stops to be so when one thing in it is broken.
 
+mod broken;
+
 use crate::fhir::definitions::{Element, ElementKind, Node, PrimitiveType, ResourceType, root};
 use crate::fhir::json::{Json, Object, parse};
 use crate::fhir::resource::Resource;
