@@ -19,8 +19,9 @@ const SCHEMAS: &str = "#/components/schemas/";
 const LOG_IN: &str = "/auth/login";
 
 const DESCRIPTION: &str = "Brasa is a FHIR R4 server. FHIR is served under `/fhir`, and under `/fhir/R4` as well. What answers GET \
-    answers HEAD, too, but for what is under `/auth`. Every FHIR answer and every refusal is FHIR's JSON; a refusal is an OperationOutcome that names the place \
-    and has the id of the request (`X-Request-Id`). What of R4 there is says `GET /fhir/metadata`.";
+    answers HEAD, too, but for what is under `/auth`. Every FHIR answer is FHIR's JSON, or its XML where `Accept` or `_format` asks for \
+    that; a refusal is an OperationOutcome that names the place and has the id of the request (`X-Request-Id`), under `/auth` always \
+    as JSON. What of R4 there is says `GET /fhir/metadata`.";
 
 /// The document of what there is now. `base`: the FHIR endpoint as the client sees it.
 pub fn document(surface: &Surface, has_accounts: bool, base: &str) -> Value {
@@ -126,13 +127,15 @@ fn written(surface: &Surface, has_accounts: bool, base: &str, schemas: Map<Strin
     if has_accounts {
         accounts::add(&mut paths);
     }
+    let mut paths = paths.into_value();
+    [&mut paths, &mut components].into_iter().for_each(shared::add_xml);
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {"title": "Brasa", "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION,
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"}},
         "servers": [{"url": addresses.at("").trim_end_matches('/')}],
         "tags": tags(surface, has_accounts),
-        "paths": paths.into_value(),
+        "paths": paths,
     });
     if let Some(members) = components.as_object_mut() {
         members.insert("schemas".to_owned(), Value::Object(schemas));

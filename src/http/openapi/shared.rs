@@ -8,6 +8,7 @@ use crate::interaction::patch::JSON_PATCH;
 use serde_json::{Map, Value, json};
 
 pub const FHIR: &str = "application/fhir+json";
+const XML: &str = "application/fhir+xml";
 
 /// How the values of each kind of search parameter are written. <https://hl7.org/fhir/R4/search.html#ptypes>
 const KINDS: &[(&str, &str)] = &[
@@ -66,7 +67,7 @@ fn of_addresses() -> Vec<(&'static str, Value)> {
         ("id", path("id", id, "The id: 1 to 64 letters, digits, `-` and `.`.")),
         ("vid", version),
         ("name", path("name", text(), "The name of a file.")),
-        ("_format", query("_format", one_of(&["json", "application/fhir+json"]), "Wins over `Accept`.")),
+        ("_format", query("_format", one_of(&["json", "xml", FHIR, XML]), "Wins over `Accept`.")),
         ("_pretty", query("_pretty", json!({"type": "boolean"}), "Lines, for people to read.")),
         ("mode", query("mode", one_of(MODES), "What is told.")),
         (
@@ -202,9 +203,9 @@ pub fn responses() -> Map<String, Value> {
         members.insert("headers".to_owned(), headers.clone());
     }
     let refused = "An OperationOutcome that names the place. **400** malformed or not supported, **401** log in, **403** not for \
-        you, **404** no such thing, or not yours, **405** see `Allow`, **406** only JSON is written, **408** the body did not come, \
+        you, **404** no such thing, or not yours, **405** see `Allow`, **406** only JSON and XML are written, **408** the body did not come, \
         **409** others were faster, **410** deleted, **412** a condition does not hold, **413** a bound is exceeded, **415** only \
-        JSON is read, **422** it does not fit, **429** too often: see `Retry-After`.";
+        JSON and XML are read, **422** it does not fit, **429** too often: see `Retry-After`.";
     let mut refused = of(refused, "OperationOutcome");
     if let Some(members) = refused.as_object_mut() {
         members.insert("headers".to_owned(), headers);
@@ -224,6 +225,22 @@ pub fn responses() -> Map<String, Value> {
         "Redirect": {"description": "Back to the app.", "headers": {"Location": {"schema": {"type": "string"}}}},
     });
     all.as_object().cloned().unwrap_or_default()
+}
+
+/// FHIR's XML goes wherever its JSON goes. It is the same resource; of what is in it no JSON schema can say more.
+pub fn add_xml(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if let Some(Value::Object(content)) = members.get_mut("content")
+                && content.contains_key(FHIR)
+            {
+                content.insert(XML.to_owned(), json!({"schema": {"type": "string"}}));
+            }
+            members.values_mut().for_each(add_xml);
+        }
+        Value::Array(items) => items.iter_mut().for_each(add_xml),
+        _ => {}
+    }
 }
 
 /// How one says who one is; nothing where everybody may do everything.
