@@ -39,6 +39,7 @@ use parameters::Parameters;
 use request::Request;
 use response::Response;
 use route::Interaction;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// What every interaction works with.
@@ -120,67 +121,68 @@ pub async fn has_receipt(context: &Context, receipt: &str) -> Result<bool> {
     context.store.reader(&grant).has_receipt(receipt).await
 }
 
-async fn single(context: &Context, grant: &Grant, request: &Request, receipt: Option<&str>) -> Result<Response> {
+type Answering<'a> = Pin<Box<dyn Future<Output = Result<Response>> + Send + 'a>>;
+
+/// Only chooses: what answers is boxed by itself, so that the task of a read is not as large as that of the largest
+/// interaction, nor its stack as deep.
+fn single<'a>(context: &'a Context, grant: &'a Grant, request: &'a Request, receipt: Option<&'a str>) -> Answering<'a> {
     if context.store.has_trail() && request.interaction.resource_type() == Some(ResourceType::AUDIT_EVENT) {
-        return audit::answer(context, grant, request).await;
+        return Box::pin(audit::answer(context, grant, request));
     }
     match &request.interaction {
-        Interaction::Capabilities => capabilities::answer(context, request),
         Interaction::Read(..) | Interaction::Vread(..) | Interaction::History(_) | Interaction::Search(_) => {
-            reading(context, context.store.reader(grant), request).await
+            reading(context, context.store.reader(grant), request)
         }
-        Interaction::Create(resource_type) => create::answer(context, grant, request, *resource_type, receipt).await,
-        Interaction::Update(resource_type, id) => {
-            update::answer(context, grant, request, *resource_type, id, receipt).await
-        }
-        Interaction::Patch(resource_type, id) => {
-            patch::answer(context, grant, request, *resource_type, id, receipt).await
-        }
-        Interaction::ConditionalUpdate(resource_type) => {
-            let criterion = Criterion::of_query(*resource_type, request)?;
+        Interaction::Create(of) => Box::pin(create::answer(context, grant, request, *of, receipt)),
+        Interaction::Update(of, id) => Box::pin(update::answer(context, grant, request, *of, id, receipt)),
+        Interaction::Patch(of, id) => Box::pin(patch::answer(context, grant, request, *of, id, receipt)),
+        Interaction::ConditionalUpdate(of) => Box::pin(async move {
+            let criterion = Criterion::of_query(*of, request)?;
             conditional::update(context, grant, request, &criterion, receipt).await
-        }
-        Interaction::ConditionalPatch(resource_type) => {
-            let criterion = Criterion::of_query(*resource_type, request)?;
+        }),
+        Interaction::ConditionalPatch(of) => Box::pin(async move {
+            let criterion = Criterion::of_query(*of, request)?;
             conditional::patch(context, grant, request, &criterion, receipt).await
-        }
-        Interaction::ConditionalDelete(resource_type) => {
-            let criterion = Criterion::of_query(*resource_type, request)?;
+        }),
+        Interaction::ConditionalDelete(of) => Box::pin(async move {
+            let criterion = Criterion::of_query(*of, request)?;
             conditional::delete(context, grant, request, &criterion).await
-        }
-        Interaction::Delete(resource_type, id) => delete::answer(context, grant, request, *resource_type, id).await,
-        Interaction::Reindex(level) => reindex::start(context, grant, request, level).await,
-        Interaction::ReindexStatus => reindex::status(context, grant, request).await,
-        Interaction::Accesses(patient) => audit::accesses(context, grant, request, patient).await,
-        Interaction::Operation(operation, level) => operation::answer(context, grant, request, *operation, level).await,
-        Interaction::Definition(operation) => capabilities::definition(context, request, operation),
-        Interaction::Bundle => Err(Error::invalid("A Bundle cannot be an entry's request.")),
+        }),
+        Interaction::Delete(of, id) => Box::pin(delete::answer(context, grant, request, *of, id)),
+        Interaction::Reindex(level) => Box::pin(reindex::start(context, grant, request, level)),
+        Interaction::ReindexStatus => Box::pin(reindex::status(context, grant, request)),
+        Interaction::Accesses(patient) => Box::pin(audit::accesses(context, grant, request, patient)),
+        Interaction::Operation(code, level) => Box::pin(operation::answer(context, grant, request, *code, level)),
+        Interaction::Capabilities => at_once(capabilities::answer(context, request)),
+        Interaction::Definition(operation) => at_once(capabilities::definition(context, request, operation)),
+        Interaction::Bundle => at_once(Err(Error::invalid("A Bundle cannot be an entry's request."))),
     }
 }
 
 /// Answers what only reads, inside a transaction or outside.
-async fn reading(context: &Context, reader: crate::store::Reader<'_>, request: &Request) -> Result<Response> {
+fn reading<'a>(context: &'a Context, reader: crate::store::Reader<'a>, request: &'a Request) -> Answering<'a> {
+    let refused = |message: &str| at_once(Err(Error::not_supported(message)));
     if context.store.has_trail() && request.interaction.resource_type() == Some(ResourceType::AUDIT_EVENT) {
-        return Err(Error::not_supported("AuditEvents cannot be part of a transaction: ask for them by themselves."));
+        return refused("AuditEvents cannot be part of a transaction: ask for them by themselves.");
     }
     match &request.interaction {
-        Interaction::Read(resource_type, id) => read::current(context, reader, request, *resource_type, id).await,
-        Interaction::Vread(resource_type, id, version) => {
-            read::version(context, reader, request, *resource_type, id, version).await
-        }
-        Interaction::History(scope) => history::answer(context, reader, request, scope).await,
-        Interaction::Search(scope) => search::answer(context, reader, request, scope).await,
-        Interaction::Capabilities => capabilities::answer(context, request),
-        Interaction::Definition(operation) => capabilities::definition(context, request, operation),
+        Interaction::Read(of, id) => Box::pin(read::current(context, reader, request, *of, id)),
+        Interaction::Vread(of, id, version) => Box::pin(read::version(context, reader, request, *of, id, version)),
+        Interaction::History(scope) => Box::pin(history::answer(context, reader, request, scope)),
+        Interaction::Search(scope) => Box::pin(search::answer(context, reader, request, scope)),
+        Interaction::Operation(code, level) => Box::pin(operation::read(context, reader, request, *code, level)),
+        Interaction::Capabilities => at_once(capabilities::answer(context, request)),
+        Interaction::Definition(operation) => at_once(capabilities::definition(context, request, operation)),
         Interaction::Reindex(_) | Interaction::ReindexStatus => {
-            Err(Error::not_supported("$reindex cannot be part of a transaction: send it by itself."))
+            refused("$reindex cannot be part of a transaction: send it by itself.")
         }
-        Interaction::Accesses(_) => {
-            Err(Error::not_supported("$accesses cannot be part of a transaction: send it by itself."))
-        }
-        Interaction::Operation(operation, level) => operation::read(context, reader, request, *operation, level).await,
-        _ => Err(Error::internal("a writing interaction was sent to be read")),
+        Interaction::Accesses(_) => refused("$accesses cannot be part of a transaction: send it by itself."),
+        _ => at_once(Err(Error::internal("a writing interaction was sent to be read"))),
     }
+}
+
+fn at_once<'a>(answered: Result<Response>) -> Answering<'a> {
+    Box::pin(std::future::ready(answered))
 }
 
 /// The resource in a request's body, of the type that its address names.
