@@ -204,6 +204,11 @@ fn check(level: validate::Level, resource: &Resource, before: &str) -> Result<()
     if !report.has_errors() {
         return Ok(());
     }
+    refusal(report, before)
+}
+
+/// What a report of errors says, as a refusal with 422.
+fn refusal(report: validate::Report, before: &str) -> Result<()> {
     let issue = |finding: validate::Finding| Issue {
         severity: finding.severity.as_str(),
         code: finding.code,

@@ -1,5 +1,9 @@
 //! The one write path: locks what is there, checks the conditions, builds the versions, commits them together.
 
+mod standing;
+
+pub use standing::check;
+
 use super::audit;
 use super::parameters::Known;
 use super::request::{Precondition, Request, Return};
@@ -7,7 +11,7 @@ use super::response::{Response, location};
 use super::{Context, body_resource};
 use crate::auth::Grant;
 use crate::auth::policy::Permission;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
 use crate::fhir::instant::to_millisecond;
@@ -20,6 +24,7 @@ use crate::search::registry::CustomDefinition;
 use crate::store::{Identifier, NewVersion, Previous, Reader, Scope, Standing, Stored, Write, WriteFailure, missing};
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use standing::must_stand;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -462,39 +467,4 @@ fn identifiers(resource: &Resource) -> Vec<Identifier> {
     }
     let own = |(system, value): (&str, &str)| Identifier { system: system.to_owned(), value: value.to_owned() };
     resource.identifiers().into_iter().map(own).collect()
-}
-
-/// Refuses a change to what is not there: a patch does not create.
-fn must_stand(resource_type: ResourceType, current: Option<&Stored>) -> Result<()> {
-    match current {
-        None => Err(missing(resource_type)),
-        Some(Stored { body: None, .. }) => {
-            let message = format!("This {resource_type} was deleted. An update under its id brings it back.");
-            Err(Error::new(Kind::Gone, message))
-        }
-        Some(Stored { body: Some(_), .. }) => Ok(()),
-    }
-}
-
-/// Whether the write may happen to what is there now. A deleted resource counts as absent.
-pub fn check(precondition: Precondition, current: Option<&Stored>) -> Result<()> {
-    let current = current.filter(|current| current.body.is_some());
-    let (holds, header) = match precondition {
-        Precondition::None => return Ok(()),
-        Precondition::Never => (false, "http.if-match"),
-        Precondition::Version(version) => {
-            (current.is_some_and(|current| current.version_id == version), "http.if-match")
-        }
-        Precondition::Exists => (current.is_some(), "http.if-match"),
-        Precondition::Absent => (current.is_none(), "http.if-none-match"),
-    };
-    if holds {
-        return Ok(());
-    }
-    let now = match current {
-        Some(current) => format!("the current version is {}", current.version_id),
-        None => "there is no current version".to_owned(),
-    };
-    let message = format!("The condition does not hold: {now}. Read the resource again, then decide.");
-    Err(Error::new(Kind::PreconditionFailed, message).at(header))
 }

@@ -36,5 +36,13 @@ pub fn check(resource: &Resource, level: Level) -> Report {
     walk.report
 }
 
+/// As closely as can be, with what is only bad practice.
+pub fn review(resource: &Resource) -> Report {
+    let mut walk = Walk::new(Level::Full);
+    walk.wants_warnings = true;
+    walk.resource(resource.json(), resource.resource_type(), &Place::Top);
+    walk.report
+}
+
 #[cfg(test)]
 mod tests;
