@@ -7,6 +7,7 @@ mod extension;
 mod invariant;
 mod place;
 mod primitive;
+pub mod profile;
 mod reference;
 mod report;
 mod walk;
