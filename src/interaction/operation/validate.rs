@@ -12,11 +12,11 @@ use crate::fhir::id::Id;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::outcome::{Issue, outcome_of};
 use crate::fhir::resource::Resource;
-use crate::interaction::Context;
 use crate::interaction::audit::patients_of;
 use crate::interaction::request::Request;
 use crate::interaction::response::Response;
 use crate::interaction::route::Level;
+use crate::interaction::{Context, profiles};
 use crate::store::{Standing, Stored, missing};
 use crate::validate::{self, Finding, Severity};
 
@@ -82,7 +82,7 @@ pub async fn answer(context: &Context, grant: &Grant, request: &Request, level: 
             findings.extend(wrong_id(resource, id));
         }
         findings.extend(validate::review(resource).into_findings());
-        findings.extend(asked.profiles.iter().map(|profile| unknown(profile)));
+        findings.extend(profiles::review(context, resource, &asked.profiles).await?.into_findings());
     }
     let body = told(request, resource_type, resource.is_some(), findings);
     Ok(Response { patients, ..Response::of_body(200, body.to_bytes()) })
@@ -166,11 +166,6 @@ async fn stored(context: &Context, grant: &Grant, resource_type: ResourceType, i
 
 fn error(code: &'static str, expression: &str, message: String) -> Finding {
     Finding { severity: Severity::Error, code, expression: expression.to_owned(), message }
-}
-
-fn unknown(profile: &str) -> Finding {
-    let message = format!("The profile {profile} is not known here: nothing was checked against it.");
-    Finding { severity: Severity::Warning, code: "not-found", expression: String::new(), message }
 }
 
 /// An update's resource names the id of the address.

@@ -1,11 +1,9 @@
 //! `$validate` as an operation: where, with what, and how it answers. <https://hl7.org/fhir/R4/resource-operation-validate.html>
 
-use super::{issues, sentences};
+use super::{WELL, issues, sentences};
 use crate::accounts;
 use crate::support::Server;
 use serde_json::{Value, json};
-
-const WELL: &str = "information informational";
 
 fn observation() -> Value {
     json!({"resourceType": "Observation", "status": "final", "code": {"text": "weight"}, "performer": [{"display": "x"}],
