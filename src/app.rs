@@ -4,11 +4,12 @@ mod demo;
 
 use crate::account::Accounts;
 use crate::background::{self, Sealer};
-use crate::config::{Auth, Mode, Settings, Validation};
+use crate::config::{Auth, Mode, Profiles as Asked, Settings, Validation};
 use crate::error::{Error, Kind, Result};
 use crate::http::{self, State};
 use crate::interaction::mint::Minter;
 use crate::interaction::parameters::Parameters;
+use crate::interaction::profiles::{Demand, Profiles};
 use crate::interaction::{Context, Limits};
 use crate::search::registry::Registry;
 use crate::store::embedded::Role;
@@ -81,6 +82,11 @@ impl Engine {
             limits,
             minter: Minter::default(),
             parameters: Parameters::new(registry),
+            profiles: Profiles::new(match settings.profiles {
+                Asked::Off => Demand::Off,
+                Asked::Claimed => Demand::Claimed,
+                Asked::Required => Demand::Required,
+            }),
             own_base,
             has_accounts: settings.auth == Auth::On,
         });

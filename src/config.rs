@@ -23,7 +23,7 @@ pub use mail::{Mail, MailWay, Smtp, SmtpEncryption};
 pub use network::{Network, Origin, Origins};
 pub use outside::OutsideIssuer;
 pub use table::{Accepts, Preset, Setting, table};
-pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Secret, Switch, Validation};
+pub use words::{Auth, BaseUrl, BodyCodec, DatabaseUrl, Engine, LogFormat, Mode, Profiles, Secret, Switch, Validation};
 
 /// What the server is started with. Every number is within the bounds of its row in [`table()`].
 #[derive(Debug, Clone)]
@@ -80,6 +80,7 @@ pub struct Settings {
     pub transaction_deadline: Duration,
     pub body_codec: BodyCodec,
     pub validation: Validation,
+    pub profiles: Profiles,
 
     /// One body, after decompression.
     pub body_bytes_max: usize,
@@ -272,6 +273,7 @@ impl Reader<'_> {
             transaction_deadline: Duration::from_millis(self.number("BRASA_TRANSACTION_DEADLINE_MS")?),
             body_codec: self.text("BRASA_BODY_CODEC", BodyCodec::parse)?,
             validation: self.text("BRASA_VALIDATION", Validation::parse)?,
+            profiles: self.text("BRASA_PROFILES", Profiles::parse)?,
             body_bytes_max: self.number("BRASA_BODY_BYTES_MAX")?,
             bodies_in_flight_bytes_max: self.number("BRASA_BODIES_IN_FLIGHT_BYTES_MAX")?,
             requests_in_flight_max: self.number("BRASA_REQUESTS_IN_FLIGHT_MAX")?,

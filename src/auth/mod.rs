@@ -74,6 +74,12 @@ impl Grant {
         if self.is_everything() { Ok(()) } else { Err(Error::forbidden("Only the server itself does this.")) }
     }
 
+    /// Refuses whoever has no role that is known: for what needs no other right.
+    pub fn demand_somebody(&self) -> Result<()> {
+        let is_somebody = self.access.as_ref().is_none_or(|access| access.role.is_some());
+        if is_somebody { Ok(()) } else { Err(Error::forbidden("Only an account with a role may do this.")) }
+    }
+
     /// Refuses what is the business of administrators: operations of the server as a whole.
     pub fn demand_administration(&self) -> Result<()> {
         let may = self.access.as_ref().is_none_or(|access| access.may_administer());

@@ -1,6 +1,6 @@
 //! The one table of settings: from it come the defaults, the bounds, the messages and `docs/CONFIGURATION.md`.
 
-use super::words::{Auth, BodyCodec, Engine, LogFormat, Mode, Switch, Validation};
+use super::words::{Auth, BodyCodec, Engine, LogFormat, Mode, Profiles, Switch, Validation};
 
 const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
@@ -211,6 +211,9 @@ static TABLE: &[Setting] = &[
     preset("BRASA_VALIDATION", "full",
         Accepts::Choice(Validation::WORDS),
         "How closely what is written is looked at: `full` checks all that R4 demands, `structure` leaves out codes and invariants, `off` checks only the shapes that storing and searching need."),
+    preset("BRASA_PROFILES", "off",
+        Accepts::Choice(Profiles::WORDS),
+        "Which profiles writes are held to: `off` none, `claimed` those in `meta.profile` as far as they are stored, `required` those in `meta.profile`, which must be stored."),
 
     // PostgreSQL takes no value of more than 1 GiB.
     preset("BRASA_BODY_BYTES_MAX", "100MiB",

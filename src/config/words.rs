@@ -64,6 +64,11 @@ words! {
 }
 
 words! {
+    /// Which profiles writes are held to.
+    Profiles { Off = "off", Claimed = "claimed", Required = "required" }
+}
+
+words! {
     /// How resource bodies are stored from now on; what is stored already stays readable.
     BodyCodec { Zstd = "zstd", Json = "json" }
 }

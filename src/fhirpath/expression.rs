@@ -113,6 +113,22 @@ impl Expression {
         found
     }
 
+    /// As [`Expression::holds`], and takes what it cost from the budget.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn holds_spending<'a>(
+        &self,
+        context: &Item<'a>,
+        variables: &Variables<'a>,
+        budget: &mut Budget,
+    ) -> Result<bool> {
+        let machine = Machine::new(context, variables, *budget, self.slots);
+        let holds = machine.holds(&self.code);
+        budget.steps = machine.steps_left();
+        holds
+    }
+
     /// Whether an invariant holds: the result, taken as a boolean, is true. An empty result does not hold, as in HL7's
     /// validator; invariants that have nothing to say of an element are written so that they are true of it.
     ///

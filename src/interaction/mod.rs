@@ -2,6 +2,7 @@
 
 mod audit;
 mod bundle;
+mod canonical;
 pub mod capabilities;
 mod conditional;
 mod create;
@@ -12,6 +13,7 @@ pub mod operation;
 pub mod operations;
 pub mod parameters;
 pub mod patch;
+pub mod profiles;
 mod read;
 pub mod reindex;
 pub mod request;
@@ -36,6 +38,7 @@ use crate::validate;
 use conditional::Criterion;
 use mint::Minter;
 use parameters::Parameters;
+use profiles::Profiles;
 use request::Request;
 use response::Response;
 use route::Interaction;
@@ -49,6 +52,8 @@ pub struct Context {
     pub minter: Minter,
     /// What can be asked of each type, and so what the index remembers.
     pub parameters: Parameters,
+    /// What was read of stored profiles, and whether writes are held to them.
+    pub profiles: Profiles,
     /// The configured address of this server; absolute references that start with it are local ones.
     pub own_base: Option<String>,
     /// Whether whoever asks must say who it is, and so how is told.
@@ -202,7 +207,11 @@ fn body_resource(context: &Context, request: &Request, resource_type: ResourceTy
 
 /// Refuses what may not be stored, with each fault and its place from the resource on. `before`: what is said before each.
 fn check(level: validate::Level, resource: &Resource, before: &str) -> Result<()> {
-    let report = validate::check(resource, level);
+    refusal(validate::check(resource, level), before)
+}
+
+/// What a report says, as a refusal with 422 where it has errors.
+fn refusal(report: validate::Report, before: &str) -> Result<()> {
     if !report.has_errors() {
         return Ok(());
     }

@@ -167,6 +167,7 @@ pub const OPERATIONS: &[Operation] = &[
     },
     rows::STATS,
     rows::SUMMARY,
+    rows::VALIDATE,
     rows::VERSIONS,
 ];
 

@@ -178,7 +178,7 @@ impl Parameters {
 
     async fn look(&self, store: &Store, grant: &Grant, looking: &mut Looking) -> Result<Looked> {
         let (time, states) = store.parameter_states().await?;
-        let versions = store.parameter_versions().await?;
+        let versions = store.type_versions(ResourceType::SEARCH_PARAMETER).await?;
         if looking.versions != Some(versions) {
             looking.custom = read_all(store.parameter_bodies(grant).await?).await;
             looking.versions = Some(versions);

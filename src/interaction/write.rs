@@ -1,13 +1,19 @@
 //! The one write path: locks what is there, checks the conditions, builds the versions, commits them together.
 
+mod standing;
+mod version;
+
+pub use standing::check;
+
 use super::audit;
 use super::parameters::Known;
+use super::profiles::{self, Looked};
 use super::request::{Precondition, Request, Return};
 use super::response::{Response, location};
-use super::{Context, body_resource};
+use super::{Context, body_resource, refusal};
 use crate::auth::Grant;
 use crate::auth::policy::Permission;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, Place, VersionId};
 use crate::fhir::instant::to_millisecond;
@@ -17,11 +23,15 @@ use crate::fhir::resource::Resource;
 use crate::search::custom;
 use crate::search::entry::Entries;
 use crate::search::registry::CustomDefinition;
-use crate::store::{Identifier, NewVersion, Previous, Reader, Scope, Standing, Stored, Write, WriteFailure, missing};
+use crate::store::{NewVersion, Previous, Reader, Scope, Standing, Stored, Write, WriteFailure, missing};
+use crate::validate::profile::Wanted;
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
+use standing::must_stand;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
+use version::{Next, claims_id, deletion, identifiers, method};
 
 /// How often a transaction that lost a race is tried before the client is told. Each round somebody wins, so a handful
 /// of rivals for one resource all come through.
@@ -196,9 +206,15 @@ pub fn respond(written: &Written, intent: Intent, returns: Return) -> Response {
 /// Writes all changes or none. A race that another writer won is repeated from the start, a few times.
 pub async fn apply(context: &Context, grant: &Grant, work: &Work<'_>) -> Result<Vec<Written>> {
     let mut attempt = 1;
+    let mut looked = context.profiles.looked();
     loop {
-        match attempt_once(context, grant, work).await {
-            Ok((written, parameters_changed)) => {
+        match attempt_once(context, grant, work, &looked).await {
+            // Looked for when the transaction is over: nobody waits for a connection while holding one.
+            Ok(Attempt::Lacks(missed)) => context.profiles.look_for(context, missed, &mut looked).await?,
+            Ok(Attempt::Done(written, parameters_changed)) => {
+                if work.changes.iter().any(|change| profiles::is_kept(change.resource_type)) {
+                    context.profiles.forget();
+                }
                 if parameters_changed && let Err(error) = context.parameters.sync(&context.store).await {
                     // It will be looked for again.
                     tracing::warn!(cause = error.cause.as_deref(), "could not read the search parameters");
@@ -223,17 +239,26 @@ pub async fn apply(context: &Context, grant: &Grant, work: &Work<'_>) -> Result<
     }
 }
 
-/// What was written, and whether the search parameters of this server change with it.
+/// What came of an attempt that nobody refused.
+enum Attempt {
+    /// What was written, and whether the search parameters of this server change with it.
+    Done(Vec<Written>, bool),
+    /// Nothing yet: first these profiles must be looked for.
+    Lacks(BTreeSet<Wanted>),
+}
+
 async fn attempt_once(
     context: &Context,
     grant: &Grant,
     work: &Work<'_>,
-) -> std::result::Result<(Vec<Written>, bool), WriteFailure> {
+    looked: &Looked<'_>,
+) -> std::result::Result<Attempt, WriteFailure> {
     let now = to_millisecond(Utc::now());
     // Held until the commit: a search parameter is filled only when no write is under way that does not know it.
     let known = context.parameters.known();
     let (writes, written, definitions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut builder = Builder { context, work, known: &known, now, writes, written, definitions };
+    let missed = BTreeSet::new();
+    let mut builder = Builder { context, work, known: &known, looked, now, writes, written, definitions, missed };
     let to_lock: Vec<usize> =
         (0..).zip(work.changes).filter(|(_, change)| change.intent != Intent::Create).map(|(n, _)| n).collect();
     let mut transaction = context.store.transaction(grant, scope(work.changes)).await?;
@@ -244,7 +269,7 @@ async fn attempt_once(
         .collect();
     let locked = transaction.lock(&keys).await?;
     let built = builder.build_all(&to_lock, locked).await.and_then(|()| builder.check_parameters());
-    let Builder { writes, written, .. } = builder;
+    let Builder { writes, written, missed, .. } = builder;
     let parameters_changed = match built {
         Ok(changed) => changed,
         Err(error) => {
@@ -252,6 +277,10 @@ async fn attempt_once(
             return Err(error.into());
         }
     };
+    if !missed.is_empty() {
+        transaction.roll_back().await;
+        return Ok(Attempt::Lacks(missed));
+    }
     if let Some(after) = work.after {
         transaction.stage(&writes, work.receipt).await?;
         if let Err(error) = after.run(transaction.reader()).await {
@@ -262,7 +291,7 @@ async fn attempt_once(
     let staged = work.after.is_some();
     let (writes, receipt) = if staged { (&[][..], None) } else { (&writes[..], work.receipt) };
     transaction.commit_changes(writes, receipt).await?;
-    Ok((written, parameters_changed))
+    Ok(Attempt::Done(written, parameters_changed))
 }
 
 /// The compartments that a transaction will touch, as far as they are known before it starts.
@@ -283,11 +312,14 @@ struct Builder<'a> {
     context: &'a Context,
     work: &'a Work<'a>,
     known: &'a Known,
+    looked: &'a Looked<'a>,
     now: DateTime<Utc>,
     writes: Vec<Write>,
     written: Vec<Written>,
     /// What SearchParameter resources among them add, each with the position of its change.
     definitions: Vec<(usize, CustomDefinition)>,
+    /// Profiles and what they lead to that nobody has looked for yet.
+    missed: BTreeSet<Wanted>,
 }
 
 impl Builder<'_> {
@@ -354,6 +386,7 @@ impl Builder<'_> {
             let definition = custom::read(&resource).map_err(|fault| in_parameter(change, fault))?;
             self.definitions.extend(definition.map(|definition| (position, definition)));
         }
+        self.hold_to_profiles(change, &resource)?;
         resource.stamp(&change.id, version_id, last_updated);
         let residence = resource.residence(&change.id, self.context.own_base.as_deref());
         let json = resource.to_bytes();
@@ -371,6 +404,17 @@ impl Builder<'_> {
             entries: self.context.entries(&self.known.registry, &resource),
         };
         Ok((version, self.work.keep_bodies.then_some(json)))
+    }
+
+    /// Refuses what breaks a profile that it claims, where writes are held to these.
+    fn hold_to_profiles(&mut self, change: &Change, resource: &Resource) -> Result<()> {
+        let Some(held) = self.context.profiles.demand(self.looked, resource) else { return Ok(()) };
+        if !held.missed.is_empty() {
+            self.missed.extend(held.missed);
+            return Ok(());
+        }
+        let before = if change.intent == Intent::Patch { "After the patch: " } else { "" };
+        refusal(held.report, before).map_err(|error| error.within(body_of(change)))
     }
 
     /// Whether the search parameters of this server change. Refused is what could not be used beside the others.
@@ -408,93 +452,10 @@ impl Builder<'_> {
 
 /// A fault of a SearchParameter, at its place in the request's body or in the entry.
 fn in_parameter(change: &Change, fault: Invalid) -> Error {
-    let body = if change.place.is_some() { "resource" } else { change.resource_type.as_str() };
-    Error::from(fault).within(body)
+    Error::from(fault).within(body_of(change))
 }
 
-/// What the next version of a resource is called.
-#[derive(Clone, Copy)]
-struct Next {
-    version_id: VersionId,
-    last_updated: DateTime<Utc>,
-    key: i64,
-}
-
-/// The method that history tells.
-fn method(intent: Intent) -> &'static str {
-    match intent {
-        Intent::Create => "POST",
-        Intent::Put => "PUT",
-        Intent::Patch => "PATCH",
-        Intent::Delete => "DELETE",
-    }
-}
-
-fn deletion(change: &Change, current: Option<&Previous>, next: Next) -> Result<NewVersion> {
-    let current = current.ok_or_else(|| Error::internal("there is nothing to delete"))?;
-    Ok(NewVersion {
-        resource_type: change.resource_type,
-        id: change.id.clone(),
-        compartment: current.compartment.clone(),
-        version_id: next.version_id,
-        last_updated: next.last_updated,
-        method: method(Intent::Delete),
-        body: None,
-        members: Vec::new(),
-        identifiers: Vec::new(),
-        key: next.key,
-        entries: Entries::default(),
-    })
-}
-
-/// Whether the first version of an id is noted in `resource_home`: ids of the client's, which two clients could choose
-/// for two patients at once, and ids that do not tell where their resource lives (the patient's own is too long).
-fn claims_id(intent: Intent, version: &NewVersion) -> bool {
-    match Place::of(version.resource_type, &version.id) {
-        Place::Certain(_) => false,
-        Place::Likely(place) => intent == Intent::Put || place != version.compartment,
-    }
-}
-
-fn identifiers(resource: &Resource) -> Vec<Identifier> {
-    if !Identifier::is_kept_for(resource.resource_type()) {
-        return Vec::new();
-    }
-    let own = |(system, value): (&str, &str)| Identifier { system: system.to_owned(), value: value.to_owned() };
-    resource.identifiers().into_iter().map(own).collect()
-}
-
-/// Refuses a change to what is not there: a patch does not create.
-fn must_stand(resource_type: ResourceType, current: Option<&Stored>) -> Result<()> {
-    match current {
-        None => Err(missing(resource_type)),
-        Some(Stored { body: None, .. }) => {
-            let message = format!("This {resource_type} was deleted. An update under its id brings it back.");
-            Err(Error::new(Kind::Gone, message))
-        }
-        Some(Stored { body: Some(_), .. }) => Ok(()),
-    }
-}
-
-/// Whether the write may happen to what is there now. A deleted resource counts as absent.
-pub fn check(precondition: Precondition, current: Option<&Stored>) -> Result<()> {
-    let current = current.filter(|current| current.body.is_some());
-    let (holds, header) = match precondition {
-        Precondition::None => return Ok(()),
-        Precondition::Never => (false, "http.if-match"),
-        Precondition::Version(version) => {
-            (current.is_some_and(|current| current.version_id == version), "http.if-match")
-        }
-        Precondition::Exists => (current.is_some(), "http.if-match"),
-        Precondition::Absent => (current.is_none(), "http.if-none-match"),
-    };
-    if holds {
-        return Ok(());
-    }
-    let now = match current {
-        Some(current) => format!("the current version is {}", current.version_id),
-        None => "there is no current version".to_owned(),
-    };
-    let message = format!("The condition does not hold: {now}. Read the resource again, then decide.");
-    Err(Error::new(Kind::PreconditionFailed, message).at(header))
+/// What the places in a change's resource are told from.
+fn body_of(change: &Change) -> &'static str {
+    if change.place.is_some() { "resource" } else { change.resource_type.as_str() }
 }

@@ -123,6 +123,26 @@ pub struct Transaction<'a> {
 }
 
 impl Store {
+    /// Whether a resource could be changed so: found out by locking it for that and letting it go.
+    pub async fn probe(
+        &self,
+        grant: &Grant,
+        resource_type: ResourceType,
+        id: &Id,
+        permission: Permission,
+    ) -> Result<Standing> {
+        let compartments = vec![Place::of(resource_type, id).compartment().as_str().to_owned()];
+        let mut transaction = self.transaction(grant, Scope { compartments }).await?;
+        let locked = transaction.lock(&[(resource_type, id.clone(), permission)]).await;
+        transaction.roll_back().await;
+        match locked {
+            Ok(locked) => Ok(locked.into_iter().next().unwrap_or(Standing::Absent)),
+            Err(WriteFailure::Refused(error) | WriteFailure::RefusedAt(.., error) | WriteFailure::Raced(error)) => {
+                Err(error)
+            }
+        }
+    }
+
     /// Takes a connection for a transaction. BEGIN goes out with the first statement.
     pub async fn transaction<'a>(&'a self, grant: &'a Grant, scope: Scope) -> Result<Transaction<'a>> {
         let connection = self.nodes.connect_to_all(scope.compartments.iter().map(String::as_str)).await;

@@ -6,7 +6,7 @@ use super::node::Parameters;
 use super::sqlstate::Failure;
 use super::statement::{
     DOUBT_PARAMETERS, ENTER_SERVER, FORGET_PARAMETER, LEAVE_SERVER, NOTE_PARAMETER, PARAMETER_BODIES, PARAMETER_COPIES,
-    PARAMETER_STATES, PARAMETER_VERSIONS, REPORT_SERVER, SERVERS_BEHIND, Statement,
+    PARAMETER_STATES, REPORT_SERVER, SERVERS_BEHIND, Statement, TYPE_VERSIONS,
 };
 use crate::auth::Grant;
 use crate::error::{Error, Result};
@@ -58,8 +58,8 @@ impl Store {
         Ok((now, rows.iter().filter_map(state).collect()))
     }
 
-    pub async fn parameter_versions(&self) -> Result<TypeVersions> {
-        let rows = self.on_all_shards(PARAMETER_VERSIONS, &[&ResourceType::SEARCH_PARAMETER.as_str()]).await?;
+    pub async fn type_versions(&self, resource_type: ResourceType) -> Result<TypeVersions> {
+        let rows = self.on_all_shards(TYPE_VERSIONS, &[&resource_type.as_str()]).await?;
         let row = rows.first().ok_or_else(|| Error::internal("a count has no row"))?;
         Ok((row.get("resources"), row.get("versions")))
     }

@@ -50,7 +50,7 @@ statements! {
     REMOVE_NUMBERS = "remove_numbers";
     REMOVE_POSITIONS = "remove_positions";
     REMOVE_TEXTS = "remove_texts";
-    PARAMETER_VERSIONS = "parameter_versions";
+    TYPE_VERSIONS = "type_versions";
     PARAMETER_BODIES = "parameter_bodies";
     LIST_FOR_INDEX = "list_for_index";
     LIST_UNINDEXED = "list_unindexed";

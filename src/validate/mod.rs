@@ -7,6 +7,7 @@ mod extension;
 mod invariant;
 mod place;
 mod primitive;
+pub mod profile;
 mod reference;
 mod report;
 mod walk;
@@ -32,6 +33,14 @@ pub enum Level {
 /// Checks a resource against R4's own definitions.
 pub fn check(resource: &Resource, level: Level) -> Report {
     let mut walk = Walk::new(level);
+    walk.resource(resource.json(), resource.resource_type(), &Place::Top);
+    walk.report
+}
+
+/// As closely as can be, with what is only bad practice.
+pub fn review(resource: &Resource) -> Report {
+    let mut walk = Walk::new(Level::Full);
+    walk.wants_warnings = true;
     walk.resource(resource.json(), resource.resource_type(), &Place::Top);
     walk.report
 }

@@ -19,6 +19,10 @@ impl Place<'_> {
         }
     }
 
+    pub fn is_top(&self) -> bool {
+        matches!(self, Place::Top)
+    }
+
     pub fn is_item(&self) -> bool {
         matches!(self, Place::Item(..))
     }

@@ -69,7 +69,7 @@ fn contained<'a>(outermost: &'a Object, id: &str) -> Option<&'a Object> {
 }
 
 /// The type in `http://server/base/Type/id` and `…/Type/id/_history/version`.
-fn type_of_address(address: &str) -> Option<ResourceType> {
+pub fn type_of_address(address: &str) -> Option<ResourceType> {
     if !address.starts_with("http://") && !address.starts_with("https://") {
         return None;
     }

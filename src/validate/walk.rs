@@ -50,7 +50,24 @@ impl<'a> Walk<'a> {
         if self.level != Level::Off {
             contained::check(self, object, place);
         }
+        if self.wants_warnings {
+            self.narrative(object, resource_type, place);
+        }
         self.local = around;
+    }
+
+    /// Good practice for all that can have one (dom-6); contained resources are told of in their container's.
+    fn narrative(&mut self, object: &Object, resource_type: ResourceType, place: &Place<'_>) {
+        let text = object.get("text").and_then(Json::as_object);
+        if root(resource_type).child("text").is_some() && text.is_none_or(|text| text.get("div").is_none()) {
+            self.report.add(Finding {
+                severity: Severity::Warning,
+                code: "invariant",
+                expression: place.expression(),
+                message: "A resource should have a narrative, for readers that do not know its data (dom-6)."
+                    .to_owned(),
+            });
+        }
     }
 
     fn resource_in(

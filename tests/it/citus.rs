@@ -22,7 +22,7 @@ const OVER_ALL_SHARDS: &[&str] = &[
     "expunge/deleted",
 ];
 /// Count over all shards, each its own rows.
-const COUNTS: &[&str] = &["parameter_versions", "count_for_index", "count_unindexed"];
+const COUNTS: &[&str] = &["type_versions", "count_for_index", "count_unindexed"];
 /// Copies between two shards, a part of moving a resource to another patient. Citus cannot explain such a statement; the
 /// test that moves one shows that it works.
 const BETWEEN_SHARDS: &[&str] = &["move_history"];

@@ -29,6 +29,7 @@ mod negotiation;
 mod operation;
 mod operations;
 mod patch;
+mod profiles;
 mod references;
 mod reindex;
 mod search;

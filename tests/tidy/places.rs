@@ -182,6 +182,7 @@ const GRANT_CALLERS: &[(&str, &[&str])] = &[
             "src/interaction/mod.rs",
             "src/interaction/operation/expunge.rs",
             "src/interaction/parameters.rs",
+            "src/interaction/profiles.rs",
             "src/interaction/reindex.rs",
         ],
     ),

@@ -24,6 +24,11 @@ pub fn needs(operation: Code, level: &Level) -> Vec<(Permission, Vec<ResourceTyp
             let searched = required.into_iter().map(|types: Vec<ResourceType>| (Search, types));
             std::iter::once((Read, vec![ResourceType::PATIENT])).chain(searched).collect()
         }
+        // A resource that is brought along is nobody's yet.
+        Code::Validate => match (level, of) {
+            (Level::Instance(..), Some(of)) => vec![(Read, vec![of])],
+            _ => Vec::new(),
+        },
         Code::Expunge | Code::Versions => Vec::new(),
     }
 }
@@ -38,6 +43,9 @@ pub fn told(operation: Code, _level: &Level) -> Option<String> {
         Code::MetaAdd | Code::MetaDelete => "Labels are changed by whoever may update the resource.",
         Code::Lastn | Code::Stats => "Observations that are not within the filter do not count.",
         Code::Expunge => "It is for administrators who logged in themselves, without scopes.",
+        Code::Validate => {
+            "What the caller brings along may be looked at by everybody who is known; what is stored by whoever may read it, and mode=update and mode=delete need those rights."
+        }
         Code::Meta | Code::Versions => return None,
     };
     Some(told.to_owned())

@@ -59,6 +59,7 @@ impl ResourceType {
     pub const SCHEDULE: Self = Self("Schedule");
     pub const SEARCH_PARAMETER: Self = Self("SearchParameter");
     pub const SLOT: Self = Self("Slot");
+    pub const STRUCTURE_DEFINITION: Self = Self("StructureDefinition");
     pub const SUBSCRIPTION: Self = Self("Subscription");
     pub const VALUE_SET: Self = Self("ValueSet");
 
@@ -135,6 +136,7 @@ mod tests {
             ResourceType::SCHEDULE,
             ResourceType::SEARCH_PARAMETER,
             ResourceType::SLOT,
+            ResourceType::STRUCTURE_DEFINITION,
             ResourceType::SUBSCRIPTION,
         ] {
             assert_eq!(ResourceType::parse(constant.as_str()), Some(constant));

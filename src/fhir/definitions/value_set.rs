@@ -52,6 +52,11 @@ fn load() -> HashMap<&'static str, ValueSet> {
 }
 
 impl ValueSet {
+    /// The embedded value set of this name.
+    pub fn named(name: &str) -> Option<&'static ValueSet> {
+        VALUE_SETS.get(name)
+    }
+
     /// Whether a code is in it, of a system where one is named; `None`: nothing here knows.
     pub fn contains(&self, system: Option<&str>, code: &str) -> Option<bool> {
         match &self.content {

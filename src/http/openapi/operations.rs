@@ -54,7 +54,8 @@ fn filled(entry: Entry, operation: &Operation, call: &Call) -> Entry {
     let entry = match call.method {
         // What is asked beside the operation has parameters of its own, which its sentence tells.
         Method::Get if call.aside.is_some() => entry.taking([job()].into_iter()),
-        Method::Get => entry.taking(inputs.iter().map(|input| query(input))),
+        // No address holds a resource.
+        Method::Get => entry.taking(inputs.iter().filter(|input| input.kind != "Resource").map(|input| query(input))),
         _ if inputs.is_empty() => entry.with_shared_body("NoParameters"),
         _ => entry.with_body(body(&inputs)),
     };

@@ -12,11 +12,12 @@ pub enum Code {
     MetaDelete,
     Stats,
     Summary,
+    Validate,
     Versions,
 }
 
 impl Code {
-    pub const ALL: [Code; 10] = [
+    pub const ALL: [Code; 11] = [
         Code::Document,
         Code::Everything,
         Code::Expunge,
@@ -26,6 +27,7 @@ impl Code {
         Code::MetaDelete,
         Code::Stats,
         Code::Summary,
+        Code::Validate,
         Code::Versions,
     ];
 
@@ -41,6 +43,7 @@ impl Code {
             Code::MetaDelete => "$meta-delete",
             Code::Stats => "$stats",
             Code::Summary => "$summary",
+            Code::Validate => "$validate",
             Code::Versions => "$versions",
         }
     }

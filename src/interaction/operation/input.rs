@@ -4,6 +4,7 @@
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::json::{Json, Object};
+use crate::fhir::resource::Resource;
 use crate::interaction::request::{COMMON_PARAMETERS, Request};
 use crate::interaction::{Context, body_resource};
 
@@ -41,8 +42,14 @@ impl Input {
     /// 400 that names the parameter.
     pub fn read(context: &Context, request: &Request, known: &[&str]) -> Result<Input> {
         let input = Input::read_any(context, request)?;
-        match input.given.iter().find(|given| !known.contains(&given.name.as_str())) {
-            None => Ok(input),
+        input.refuse_unknown(known)?;
+        Ok(input)
+    }
+
+    /// Refuses a name that is not `known`: ignored, it would have changed the answer.
+    pub fn refuse_unknown(&self, known: &[&str]) -> Result<()> {
+        match self.given.iter().find(|given| !known.contains(&given.name.as_str())) {
+            None => Ok(()),
             Some(given) => {
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 let message = format!("The operation has no parameter '{}'; it has {known}.", given.name);
@@ -53,6 +60,15 @@ impl Input {
 
     /// As [`Input::read`], with parameters of any name.
     pub fn read_any(context: &Context, request: &Request) -> Result<Input> {
+        let body = match request.body.is_empty() {
+            true => None,
+            false => Some(body_resource(context, request, ResourceType::PARAMETERS)?),
+        };
+        Input::of(request, body.as_ref().map(Resource::object))
+    }
+
+    /// The parameters of the query, and of Parameters in the body.
+    pub fn of(request: &Request, body: Option<&Object>) -> Result<Input> {
         let in_query = request.query.iter().filter(|(name, _)| !COMMON_PARAMETERS.contains(&name.as_str()));
         let text = |(name, value): &(String, String)| Given {
             name: name.clone(),
@@ -60,9 +76,8 @@ impl Input {
             value: Value::Text(value.clone()),
         };
         let mut given: Vec<Given> = in_query.map(text).collect();
-        if !request.body.is_empty() {
-            let body = body_resource(context, request, ResourceType::PARAMETERS)?;
-            let parameters = body.object().get("parameter").map(Json::items).unwrap_or_default();
+        if let Some(body) = body {
+            let parameters = body.get("parameter").map(Json::items).unwrap_or_default();
             for (position, parameter) in parameters.iter().enumerate() {
                 given.push(read_one(parameter, format!("Parameters.parameter[{position}]"))?);
             }

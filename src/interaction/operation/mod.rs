@@ -11,6 +11,7 @@ mod related;
 mod statistic;
 mod stats;
 mod summary;
+mod validate;
 mod versions;
 mod walk;
 
@@ -36,6 +37,7 @@ pub async fn answer(
         Code::MetaAdd | Code::MetaDelete => meta::change(context, grant, request, operation, level).await,
         Code::Expunge => expunge::answer(context, grant, request, level).await,
         Code::Document => document::answer(context, grant, request, level).await,
+        Code::Validate => validate::answer(context, grant, request, level).await,
         _ => read(context, context.store.reader(grant), request, operation, level).await,
     }
 }
@@ -56,7 +58,7 @@ pub async fn read(
         Code::Summary => summary::answer(context, reader, request, level).await,
         Code::Meta => meta::read(context, reader, request, level).await,
         Code::Versions => versions::answer(context, request),
-        Code::Expunge | Code::MetaAdd | Code::MetaDelete => {
+        Code::Expunge | Code::MetaAdd | Code::MetaDelete | Code::Validate => {
             let message = "cannot be part of a transaction: send it by itself, or in a batch.";
             Err(Error::not_supported(format!("{} {message}", operation.name())))
         }

@@ -5,6 +5,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::interaction::request::Method::{Get, Post};
 
 const BUNDLE: &[(u16, ResourceType)] = &[(200, ResourceType::BUNDLE)];
+const OUTCOME: &[(u16, ResourceType)] = &[(200, ResourceType::OPERATION_OUTCOME)];
 const PARAMETERS: &[(u16, ResourceType)] = &[(200, ResourceType::PARAMETERS)];
 
 const fn many(parameter: OperationParameter) -> OperationParameter {
@@ -218,6 +219,32 @@ pub const SUMMARY: Operation = Operation {
     ],
     types: &[ResourceType::PATIENT],
     parameters: &[needed(output("return", "Bundle", "The document."))],
+    needs: Needs::Nothing,
+};
+
+pub const VALIDATE: Operation = Operation {
+    code: "validate",
+    name: "Validate",
+    title: "Whether a resource is valid",
+    description: "What is wrong with a resource, and what is bad practice: against R4, the profiles that it claims in \
+        meta.profile, and one that is named. By POST the resource is the body, or the parameter `resource`; of a stored \
+        resource without one, what is stored. Nothing is stored. Each finding is an issue of the answer, whose status is 200 \
+        whatever was found.",
+    canonical: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
+    affects_state: false,
+    calls: &[call(At::Type, Post, OUTCOME), call(At::Instance, Get, OUTCOME), call(At::Instance, Post, OUTCOME)],
+    types: &[],
+    parameters: &[
+        input("resource", "Resource", "What is looked at; none with the modes `delete` and `profile`."),
+        input(
+            "mode",
+            "code",
+            "`create`, `update` or `delete`: whether that could be done with it, too. `profile`: what is stored, against \
+            the profile that is named.",
+        ),
+        many(input("profile", "uri", "The canonical address of a StructureDefinition, with or without its version.")),
+        needed(output("return", "OperationOutcome", "An issue for each finding, or one that says there is none.")),
+    ],
     needs: Needs::Nothing,
 };
 

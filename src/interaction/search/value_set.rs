@@ -3,15 +3,12 @@
 //! Its expansion is taken where it has one. Otherwise its definition is followed as far as that needs no terminology
 //! server: codes that are listed, whole code systems, other ValueSets. What needs one is refused, never answered wrongly.
 
-use super::read;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::Id;
 use crate::fhir::json::{Json, Object, parse};
-use crate::interaction::Context;
-use crate::search::query::Scope;
+use crate::interaction::{Context, canonical};
 use crate::store::Reader;
-use crate::store::search::Search;
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -176,24 +173,15 @@ impl<'a> Following<'a> {
         Ok(members)
     }
 
-    /// The newest resource with an address, or `Type/id`.
+    /// The resource with an address, or `Type/id`.
     async fn stored(self, resource_type: ResourceType, address: &str) -> Result<Option<Object>> {
-        let body = match local_id(resource_type, address) {
-            Some(id) => self.reader.current(resource_type, &id).await?.and_then(|stored| stored.body),
-            None => self.by_url(resource_type, address).await?,
+        let Some(id) = local_id(resource_type, address) else {
+            let found = canonical::find(self.context, self.reader, resource_type, address).await?;
+            return Ok(found.map(|(object, _)| object));
         };
+        let body = self.reader.current(resource_type, &id).await?.and_then(|stored| stored.body);
         let json = body.map(|body| parse(&body, usize::MAX)).transpose()?;
         Ok(json.and_then(|json| if let Json::Object(object) = json { Some(object) } else { None }))
-    }
-
-    async fn by_url(self, resource_type: ResourceType, address: &str) -> Result<Option<Vec<u8>>> {
-        let (url, version) = address.split_once('|').map_or((address, None), |(url, version)| (url, Some(version)));
-        let mut parameters = vec![("url".to_owned(), escaped(url)), ("_sort".to_owned(), "-_lastUpdated".to_owned())];
-        parameters.extend(version.map(|version| ("version".to_owned(), escaped(version))));
-        let query = read(self.context, &Scope::Type(resource_type), &parameters, true, None)?;
-        let (types, conditions, sort) = (&query.types, &query.clauses, &query.sort);
-        let search = Search { types, conditions, sort, page: None, count: 1 };
-        Ok(self.reader.search(&search).await?.hits.pop().and_then(|hit| hit.stored.body))
     }
 }
 
@@ -247,11 +235,6 @@ fn local_id(resource_type: ResourceType, address: &str) -> Option<Id> {
     Id::parse(id).ok()
 }
 
-/// As a value in a search, where these characters have a meaning.
-fn escaped(text: &str) -> String {
-    text.chars().flat_map(|c| matches!(c, ',' | '|' | '$' | '\\').then_some('\\').into_iter().chain([c])).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,10 +262,5 @@ mod tests {
         assert!(!all.remove(&members(&[("b", "1")], &[])));
         assert!(all.remove(&members(&[], &["b"])));
         assert_eq!(all, members(&[("a", "2")], &[]));
-    }
-
-    #[test]
-    fn addresses_are_escaped_as_values() {
-        assert_eq!(escaped("http://a/b,c|d"), "http://a/b\\,c\\|d");
     }
 }

@@ -43,6 +43,11 @@ fn asked(of: ResourceType) -> Vec<(Ask, Needs)> {
             Vec::new(),
         ),
     ];
+    let bare = json!({"resourceType": name});
+    asked.extend([
+        (Ask::get(format!("{name}/nobody/$validate")), vec![(Read, vec![name])]),
+        (Ask::with("POST", format!("{name}/$validate"), bare), Vec::new()),
+    ]);
     let get = |path: &str| Ask::get(path);
     match name {
         "Patient" => asked.extend([
@@ -83,7 +88,9 @@ async fn every_operation_is_for_each_role_and_type_what_the_table_of_rights_says
         };
         let what = format!("{:?} {} {}: {} {}", access.role, ask.method, ask.path, told.status, told.body);
         // What is removed for good is the business of administrators, and of nobody else.
-        let is_closed_to = ask.path.ends_with("$expunge") && !access.may_administer();
+        // What somebody brings along may be looked at by whoever is known at all.
+        let is_closed_to = ask.path.ends_with("$expunge") && !access.may_administer()
+            || ask.path.ends_with("$validate") && access.role.is_none();
         if is_closed_to || needs.iter().any(is_closed) {
             assert_eq!(told.status, 403, "{what}");
             denied += 1;

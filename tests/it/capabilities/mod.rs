@@ -117,7 +117,7 @@ async fn each_operation_has_a_definition_that_can_be_read_and_is_asked_where_it_
             };
             // Some need what a bare address does not say, or are about resources that are not there.
             let needs_input = operation.parameters.iter().any(|one| !one.is_output && one.min > 0)
-                || ["document", "expunge", "lastn"].contains(&operation.code);
+                || ["document", "expunge", "lastn", "validate"].contains(&operation.code);
             let is_absent = answer_is_absent(operation, call.at);
             let who = if ["reindex", "expunge"].contains(&operation.code) { "root" } else { "ana" };
             let method = format!("{:?}", call.method).to_uppercase();
