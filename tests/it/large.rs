@@ -15,7 +15,8 @@ const BUNDLE_BYTES: usize = 60_000_000;
 const MEMORY_KIB_MAX: u64 = 260 * 1024;
 const MEMORY_OF_TWO_KIB_MAX: u64 = 500 * 1024;
 /// An update holds the version that it supersedes besides its own.
-const MEMORY_OF_UPDATES_KIB_MAX: u64 = 320 * 1024;
+const UPDATES: usize = 10_000;
+const MEMORY_OF_UPDATES_KIB_MAX: u64 = 190 * 1024;
 
 /// `brasa serve` as a process of its own, stopped when it is dropped.
 struct Process {
@@ -61,12 +62,12 @@ impl Drop for Process {
     }
 }
 
-/// A Bundle of one patient with a long record, as text of about 60 MB. `chosen`: under ids of the client's.
-fn large_bundle(chosen: bool) -> String {
-    let mut text = String::with_capacity(BUNDLE_BYTES + 1_000_000);
+/// A Bundle of one patient with a long record, as text of about 2.4 kB an entry. `chosen`: under ids of the client's.
+fn large_bundle(entries: usize, chosen: bool) -> String {
+    let mut text = String::with_capacity(BUNDLE_BYTES / ENTRIES * entries + 1_000_000);
     text.push_str(r#"{"resourceType":"Bundle","type":"transaction","entry":["#);
     let mut random: u64 = 1;
-    for n in 0..ENTRIES {
+    for n in 0..entries {
         let resource_type = if n == 0 { "Patient" } else { "Observation" };
         let id = if chosen { format!(r#""id":"a{n}","#) } else { String::new() };
         let comma = if n == 0 { "" } else { "," };
@@ -95,7 +96,7 @@ async fn count(database: &TestDatabase) -> usize {
 async fn bundles_of_25000_entries_and_60_megabytes_are_stored_within_bounded_memory() {
     let database = TestDatabase::make().await;
     let process = Process::start(&database);
-    let bundle = large_bundle(false);
+    let bundle = large_bundle(ENTRIES, false);
     assert!((BUNDLE_BYTES - 1000..BUNDLE_BYTES + 100_000).contains(&bundle.len()), "{}", bundle.len());
     let started = Instant::now();
     let (status, text) = process.post(bundle.clone()).await;
@@ -116,19 +117,19 @@ async fn bundles_of_25000_entries_and_60_megabytes_are_stored_within_bounded_mem
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn updating_25000_resources_in_one_bundle_needs_no_more_memory_than_the_bound() {
+async fn updating_10000_resources_in_one_bundle_needs_no_more_memory_than_the_bound() {
     let database = TestDatabase::make().await;
     let process = Process::start(&database);
-    let bundle = large_bundle(true);
+    let bundle = large_bundle(UPDATES, true);
     for round in 1..=2 {
         let (status, text) = process.post(bundle.clone()).await;
         assert_eq!(status, 200, "{text}");
-        eprintln!("25,000 PUTs, round {round}: {} MiB at most", process.memory_kib_max() / 1024);
+        eprintln!("10,000 PUTs, round {round}: {} MiB at most", process.memory_kib_max() / 1024);
     }
     let client = database.connect().await;
     let updated: i64 =
         client.query_one("SELECT count(*) FROM resource WHERE version_id = 2", &[]).await.unwrap().get(0);
-    assert_eq!(usize::try_from(updated), Ok(ENTRIES));
+    assert_eq!(usize::try_from(updated), Ok(UPDATES));
     assert!(process.memory_kib_max() <= MEMORY_OF_UPDATES_KIB_MAX, "{} KiB", process.memory_kib_max());
 }
 
