@@ -1,7 +1,7 @@
 //! Whether the process lives, whether it can serve, and where to go from here.
 
 use super::State;
-use super::respond::{Form, refusal};
+use super::respond::{Form, Layout, refusal};
 use super::told::Told;
 use crate::config::Mode;
 use crate::error::{Error, Kind};
@@ -61,7 +61,7 @@ pub async fn front(request: HttpRequest, state: web::Data<State>) -> HttpRespons
 pub async fn only_read(request: HttpRequest) -> HttpResponse {
     let told = Told::of(&request);
     let error = Error::new(Kind::MethodNotAllowed, "This is only read.");
-    let form = Form { id: &told.id, pretty: false, base: "" };
+    let form = Form { id: &told.id, layout: Layout::default(), base: "" };
     let response = refusal(&form, &error, Some("GET, HEAD"));
     told.tell(&request, response)
 }

@@ -19,8 +19,8 @@ const SCHEMAS: &str = "#/components/schemas/";
 const LOG_IN: &str = "/auth/login";
 
 const DESCRIPTION: &str = "Brasa is a FHIR R4 server. FHIR is served under `/fhir`, and under `/fhir/R4` as well. What answers GET \
-    answers HEAD, too, but for what is under `/auth`. Every FHIR answer and every refusal is FHIR's JSON; a refusal is an OperationOutcome that names the place \
-    and has the id of the request (`X-Request-Id`). What of R4 there is says `GET /fhir/metadata`.";
+    answers HEAD, too, but for what is under `/auth`. Every FHIR answer and every refusal is FHIR's JSON, or its XML for \
+    whoever asks for that; a refusal is an OperationOutcome that names the place and has the id of the request (`X-Request-Id`). What of R4 there is says `GET /fhir/metadata`.";
 
 /// The document of what there is now. `base`: the FHIR endpoint as the client sees it.
 pub fn document(surface: &Surface, has_accounts: bool, base: &str) -> Value {
