@@ -25,7 +25,8 @@ pub fn outcome_of<'a>(id: Option<&str>, issues: impl IntoIterator<Item = Issue<'
             .with_str("severity", issue.severity)
             .with_str("code", issue.code)
             .with_str("diagnostics", issue.diagnostics);
-        Json::Object(match issue.expression {
+        // A parameter may have no name, and FHIR has no string without a letter.
+        Json::Object(match issue.expression.filter(|place| !place.trim().is_empty()) {
             Some(expression) => entry.with("expression", Json::Array(vec![Json::string(expression)])),
             None => entry,
         })
@@ -36,4 +37,19 @@ pub fn outcome_of<'a>(id: Option<&str>, issues: impl IntoIterator<Item = Issue<'
         None => outcome,
     };
     outcome.with("issue", Json::Array(issues.into_iter().map(entry).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_without_a_name_is_left_out() {
+        let of = |place| {
+            let issue = Issue { severity: "error", code: "invalid", diagnostics: "x", expression: Some(place) };
+            String::from_utf8(outcome(None, &issue).to_bytes()).unwrap()
+        };
+        assert!(of("Patient.id").contains(r#""expression":["Patient.id"]"#));
+        assert!(!of("").contains("expression") && !of(" ").contains("expression"));
+    }
 }

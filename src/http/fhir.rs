@@ -49,7 +49,7 @@ pub async fn any(request: HttpRequest, payload: web::Payload, state: web::Data<S
                 log_failure(&told.id, error.cause.as_deref().unwrap_or(&error.message));
             }
             note_refusal(&state, &request, &mut told, error.kind.status()).await;
-            let allowed = (error.kind == Kind::MethodNotAllowed).then(|| allowed_methods(request.path(), prefix));
+            let allowed = (error.kind == Kind::MethodNotAllowed).then(|| allowed_methods(&request, prefix));
             refusal(&form, &error, allowed.as_deref())
         }
     };
@@ -223,11 +223,11 @@ fn prefix_of(path: &str) -> Option<&'static str> {
     PREFIXES.iter().copied().find(|prefix| under(prefix))
 }
 
-/// The methods that mean something at an address, for `Allow`.
-fn allowed_methods(path: &str, prefix: &str) -> String {
-    let path = path.strip_prefix(prefix).unwrap_or(path);
+/// The methods that mean something at an address, for `Allow`: some need a query.
+fn allowed_methods(request: &HttpRequest, prefix: &str) -> String {
+    let path = request.path().strip_prefix(prefix).unwrap_or(request.path());
+    let means = |method| route(method, path, request.query_string()).is_ok();
     let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-    let allowed =
-        names.iter().copied().filter(|name| Method::parse(name).is_some_and(|method| route(method, path, "").is_ok()));
-    allowed.collect::<Vec<_>>().join(", ")
+    let allowed: Vec<&str> = names.into_iter().filter(|name| Method::parse(name).is_some_and(means)).collect();
+    allowed.join(", ")
 }

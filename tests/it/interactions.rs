@@ -318,6 +318,7 @@ async fn the_unknown_is_404_and_what_means_nothing_at_an_address_is_405_with_the
         ("PATCH", "Patient", "GET, HEAD, POST"),
         ("PATCH", "Binary/b", "GET, HEAD, PUT, DELETE"),
         ("DELETE", "Patient", "GET, HEAD, POST"),
+        ("BREW", "Patient?_id=p", "GET, HEAD, POST, PUT, PATCH, DELETE"),
         ("PUT", "Patient/p/_history/1", "GET, HEAD"),
         ("DELETE", "Patient/p/_history", "GET, HEAD"),
         ("POST", "metadata", "GET, HEAD"),

@@ -127,15 +127,13 @@ fn written(surface: &Surface, has_accounts: bool, base: &str, schemas: Map<Strin
     if has_accounts {
         accounts::add(&mut paths);
     }
-    let mut paths = paths.into_value();
-    [&mut paths, &mut components].into_iter().for_each(shared::add_xml);
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {"title": "Brasa", "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION,
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"}},
         "servers": [{"url": addresses.at("").trim_end_matches('/')}],
         "tags": tags(surface, has_accounts),
-        "paths": paths,
+        "paths": paths.into_value(),
     });
     if let Some(members) = components.as_object_mut() {
         members.insert("schemas".to_owned(), Value::Object(schemas));

@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, Paths};
 use super::schema::reference;
-use super::shared::FHIR;
+use super::shared::content;
 use crate::interaction::capabilities::{Surface, TypeSurface};
 use crate::interaction::operation::Code;
 use crate::interaction::operations::{At, Call, Operation, OperationParameter};
@@ -67,7 +67,7 @@ fn filled(entry: Entry, operation: &Operation, call: &Call) -> Entry {
         let schema = if schemas.len() == 1 { schemas.remove(0) } else { json!({"anyOf": schemas}) };
         let said =
             if *status == 202 { "It is being done; `Content-Location` says where to ask." } else { "What came of it." };
-        entry.answers_with(&status.to_string(), json!({"description": said, "content": {FHIR: {"schema": schema}}}))
+        entry.answers_with(&status.to_string(), json!({"description": said, "content": content(schema)}))
     })
 }
 
@@ -94,5 +94,5 @@ fn body(inputs: &[&OperationParameter]) -> Value {
     let lines: Vec<String> = inputs.iter().map(line).collect();
     let required = inputs.iter().any(|input| input.min > 0);
     json!({"description": lines.join("\n"), "required": required,
-        "content": {FHIR: {"schema": reference("Parameters")}}})
+        "content": content(reference("Parameters"))})
 }

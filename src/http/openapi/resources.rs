@@ -3,7 +3,7 @@
 use super::entry::{Entry, Paths, response};
 use super::operations;
 use super::schema::reference;
-use super::shared::FHIR;
+use super::shared::{content, content_like};
 use crate::fhir::definitions::{ResourceType, example};
 use crate::interaction::capabilities::{SearchParameter, Surface, TypeSurface};
 use serde_json::{Map, Value, json};
@@ -43,21 +43,23 @@ pub fn components(surface: &Surface, responses: &mut Map<String, Value>, bodies:
     for of in surface.types.iter().map(|of| of.resource_type) {
         let headers = json!({"ETag": {"description": "The version, as in `W/\"3\"`.", "schema": {"type": "string"}},
             "Last-Modified": {"schema": {"type": "string"}}});
-        let content = json!({FHIR: {"schema": reference(of.as_str())}});
         // Bundle and Parameters are answers of their own.
         let name = answered(of);
-        responses.insert(name, json!({"description": format!("A {of}."), "headers": headers, "content": content}));
-        let mut content = json!({"schema": reference(of.as_str())});
-        if let (Some(members), Some(example)) = (content.as_object_mut(), example(of).and_then(read)) {
-            members.insert("example".to_owned(), example);
-        }
-        bodies.insert(of.to_string(), json!({"required": true, "content": {FHIR: content}}));
+        responses.insert(
+            name,
+            json!({"description": format!("A {of}."), "headers": headers, "content": content(reference(of.as_str()))}),
+        );
+        let content = match example(of).and_then(read) {
+            Some(example) => content_like(reference(of.as_str()), example),
+            None => content(reference(of.as_str())),
+        };
+        bodies.insert(of.to_string(), json!({"required": true, "content": content}));
     }
     let either = json!({"anyOf": [reference("Resource"), reference("OperationOutcome")]});
     let headers = json!({"Location": {"description": "The version that was written.", "schema": {"type": "string"}},
         "ETag": {"schema": {"type": "string"}}, "Last-Modified": {"schema": {"type": "string"}}});
     let said = "The resource as it is now; an OperationOutcome or nothing where `Prefer` says so.";
-    let written = json!({"description": said, "headers": headers, "content": {FHIR: {"schema": either}}});
+    let written = json!({"description": said, "headers": headers, "content": content(either)});
     responses.insert("Written".to_owned(), written);
 }
 

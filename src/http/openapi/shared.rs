@@ -7,8 +7,8 @@ use crate::interaction::capabilities::MODES;
 use crate::interaction::patch::JSON_PATCH;
 use serde_json::{Map, Value, json};
 
-pub const FHIR: &str = "application/fhir+json";
-const XML: &str = "application/fhir+xml";
+const FHIR: &str = "application/fhir+json";
+const FHIR_XML: &str = "application/fhir+xml";
 
 /// How the values of each kind of search parameter are written. <https://hl7.org/fhir/R4/search.html#ptypes>
 const KINDS: &[(&str, &str)] = &[
@@ -28,6 +28,16 @@ const KINDS: &[(&str, &str)] = &[
     ("composite", "The values of its parts with `$` between them."),
     ("special", "As its own description says."),
 ];
+
+/// A body in FHIR's forms: JSON, of which OpenAPI says what it holds, and XML, of which it does not.
+pub fn content(schema: Value) -> Value {
+    json!({FHIR: {"schema": schema}, FHIR_XML: {}})
+}
+
+/// As [`content`], with an example.
+pub fn content_like(schema: Value, example: Value) -> Value {
+    json!({FHIR: {"schema": schema, "example": example}, FHIR_XML: {}})
+}
 
 fn query(name: &str, schema: Value, description: &str) -> Value {
     json!({"name": name, "in": "query", "required": false, "description": description, "schema": schema})
@@ -67,7 +77,7 @@ fn of_addresses() -> Vec<(&'static str, Value)> {
         ("id", path("id", id, "The id: 1 to 64 letters, digits, `-` and `.`.")),
         ("vid", version),
         ("name", path("name", text(), "The name of a file.")),
-        ("_format", query("_format", one_of(&["json", "xml", FHIR, XML]), "Wins over `Accept`.")),
+        ("_format", query("_format", one_of(&["json", "xml", FHIR, FHIR_XML]), "Wins over `Accept`.")),
         ("_pretty", query("_pretty", json!({"type": "boolean"}), "Lines, for people to read.")),
         ("mode", query("mode", one_of(MODES), "What is told.")),
         (
@@ -181,18 +191,19 @@ pub fn request_bodies() -> Map<String, Value> {
     let form = json!({"type": "object", "additionalProperties": {"type": "string"}});
     let bodies = json!({
         "JsonPatch": {"required": true, "content": {JSON_PATCH: {"schema": reference("JsonPatch"), "example": patch},
-            FHIR: {"schema": reference("Parameters")}}},
+            FHIR: {"schema": reference("Parameters")}, FHIR_XML: {}}},
         "Search": {"description": "The same parameters as by GET.", "required": false,
             "content": {"application/x-www-form-urlencoded": {"schema": form}}},
         "NoParameters": {"description": "It has no parameters.", "required": false,
-            "content": {FHIR: {"schema": reference("Parameters"), "example": {"resourceType": "Parameters"}}}},
+            "content": content_like(reference("Parameters"), json!({"resourceType": "Parameters"}))},
     });
     bodies.as_object().cloned().unwrap_or_default()
 }
 
 /// The answers that many operations give; errors by what the client can do about them.
 pub fn responses() -> Map<String, Value> {
-    let of = |description: &str, schema: &str| json!({"description": description, "content": {FHIR: {"schema": reference(schema)}}});
+    let of =
+        |description: &str, schema: &str| json!({"description": description, "content": content(reference(schema))});
     let headers = json!({"Retry-After": {"description": "When to try again (s).", "schema": {"type": "integer"}}});
     let mut failed = of(
         "**500** a fault of the server, whose log has the outcome's id; **501** something that this needs is not set; **503** \
@@ -225,22 +236,6 @@ pub fn responses() -> Map<String, Value> {
         "Redirect": {"description": "Back to the app.", "headers": {"Location": {"schema": {"type": "string"}}}},
     });
     all.as_object().cloned().unwrap_or_default()
-}
-
-/// FHIR's XML goes wherever its JSON goes. It is the same resource; of what is in it no JSON schema can say more.
-pub fn add_xml(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            if let Some(Value::Object(content)) = members.get_mut("content")
-                && content.contains_key(FHIR)
-            {
-                content.insert(XML.to_owned(), json!({"schema": {"type": "string"}}));
-            }
-            members.values_mut().for_each(add_xml);
-        }
-        Value::Array(items) => items.iter_mut().for_each(add_xml),
-        _ => {}
-    }
 }
 
 /// How one says who one is; nothing where everybody may do everything.

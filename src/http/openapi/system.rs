@@ -4,7 +4,7 @@ use super::entry::{Entry, Paths, json_of, response};
 use super::operations;
 use super::resources::{HISTORY, SEARCH};
 use super::schema::reference;
-use super::shared::FHIR;
+use super::shared::{content, content_like};
 use crate::fhir::definitions::{ResourceType, in_compartment};
 use crate::interaction::capabilities::Surface;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub fn add(paths: &mut Paths, surface: &Surface) {
 }
 
 fn fhir(description: &str, schema: Value) -> Value {
-    json!({"description": description, "content": {FHIR: {"schema": schema}}})
+    json!({"description": description, "content": content(schema)})
 }
 
 fn bundle_body() -> Value {
@@ -46,7 +46,7 @@ fn bundle_body() -> Value {
         {"resource": {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"},
             "subject": {"reference": "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a"}},
             "request": {"method": "POST", "url": "Encounter"}}]});
-    json!({"required": true, "content": {FHIR: {"schema": reference("Bundle"), "example": example}}})
+    json!({"required": true, "content": content_like(reference("Bundle"), example)})
 }
 
 fn of_compartment(paths: &mut Paths, compartment: ResourceType) {
