@@ -201,7 +201,7 @@ async fn unknown_types_are_404_and_bad_ids_400() {
 async fn what_is_not_supported_yet_says_so_and_does_nothing() {
     let server = Server::start().await;
     let body = || json!({"resourceType": "Patient", "id": "p"}).to_string();
-    for (method, path) in [("POST", "Patient/$validate"), ("POST", "$convert")] {
+    for (method, path) in [("POST", "Patient/$match"), ("POST", "$convert")] {
         let answer = server.send(method, path, &[("content-type", FHIR_JSON)], body()).await;
         refused(&server, answer, 400, "not-supported", "", "not supported yet").await;
     }
