@@ -6,6 +6,7 @@ mod dictionary;
 mod health;
 mod keys;
 mod load;
+mod package;
 mod policy;
 mod serve;
 
@@ -49,6 +50,14 @@ enum Command {
     Dictionary {
         #[command(subcommand)]
         command: dictionary::Command,
+        /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
+        #[arg(long, value_name = "FOLDER", global = true)]
+        data_dir: Option<PathBuf>,
+    },
+    /// Packages of profiles and value sets, as HL7 publishes them.
+    Package {
+        #[command(subcommand)]
+        command: package::Command,
         /// Where the embedded PostgreSQL keeps its files (BRASA_DATA_DIR).
         #[arg(long, value_name = "FOLDER", global = true)]
         data_dir: Option<PathBuf>,
@@ -105,6 +114,7 @@ async fn run(command: Command) -> Result<ExitCode, Error> {
         Command::Bench(options) => bench::run(options).await,
         Command::Load { load, data_dir } => load::run(&settings(None, data_dir)?, load).await,
         Command::Dictionary { command, data_dir } => dictionary::run(&settings(None, data_dir)?, command).await,
+        Command::Package { command, data_dir } => package::run(&settings(None, data_dir)?, command).await,
         Command::Policy { command, data_dir } => policy::run(command, || settings(None, data_dir)).await,
         Command::Keys { command, data_dir } => keys::run(&settings(None, data_dir)?, command).await,
         Command::Audit { command, data_dir } => audit::run(&settings(None, data_dir)?, command).await,

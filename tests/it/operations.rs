@@ -165,7 +165,8 @@ async fn health_and_readiness_answer_head_and_name_the_request() {
         let answer = server.get_with(&url, &[("x-request-id", "probe-1")]).await.expect(200);
         assert_eq!((answer.header("x-request-id"), answer.json().is_object()), (Some("probe-1"), true), "{path}");
         assert_eq!(server.send("HEAD", &url, &[], "").await.expect(200).text, "");
-        server.post(&url, "{}").await.expect(404).issue();
+        let refused = server.post(&url, "{}").await.expect(405);
+        assert_eq!((refused.header("allow"), &refused.issue()["code"]), (Some("GET, HEAD"), &json!("not-supported")));
     }
 }
 

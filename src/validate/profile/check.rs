@@ -44,6 +44,8 @@ pub struct Check<'c, 'a> {
     invariant_steps: usize,
     /// Whether an element conforms, by the profile's address and the element's place in memory.
     verdicts: HashMap<(SmolStr, *const Json), Fit>,
+    /// Why the first element that does not conform to a profile does not, for who wonders why a slice is empty.
+    pub reasons: HashMap<SmolStr, String>,
     /// What is said once only.
     told: HashSet<String>,
 }
@@ -135,6 +137,7 @@ impl<'c, 'a> Check<'c, 'a> {
             steps: STEPS_MAX,
             invariant_steps: INVARIANT_STEPS_MAX,
             verdicts: HashMap::new(),
+            reasons: HashMap::new(),
             told: HashSet::new(),
         }
     }
@@ -232,6 +235,11 @@ impl<'c, 'a> Check<'c, 'a> {
         let report = std::mem::replace(&mut self.report, report);
         self.told = told;
         let fit = Fit::of(!report.has_errors());
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        if let Some(first) = report.findings().iter().find(is_error) {
+            let why = || format!("{}: {}", first.expression, first.message.trim_end_matches('.'));
+            self.reasons.entry(key.0.clone()).or_insert_with(why);
+        }
         self.verdicts.insert(key, fit);
         fit
     }

@@ -139,7 +139,10 @@ fn count(
         let name = slice.slice.as_deref().unwrap_or_default();
         let here = assigned.iter().filter(|one| **one == Some(position)).count();
         if here < slice.min && is_sure {
-            let message = format!("The profile demands at least {} of the slice `{name}`; here are {here}", slice.min);
+            let why = canonicals_of(slice).into_iter().find_map(|canonical| check.reasons.get(canonical));
+            let why = why.map(|why| format!(". What comes nearest is in none, for {why}")).unwrap_or_default();
+            let least = slice.min;
+            let message = format!("The profile demands at least {least} of the slice `{name}`; here are {here}{why}");
             check.fault("required", place, profile, &message);
         }
         if let Some(max) = slice.max.filter(|max| here > *max) {
@@ -147,6 +150,12 @@ fn count(
             check.fault("structure", place, profile, &message);
         }
     }
+}
+
+/// The profiles by which what is in a slice may be told.
+fn canonicals_of(slice: &Rule) -> Vec<&SmolStr> {
+    let own = slice.types.iter().flat_map(|one| one.profiles.iter().chain(&one.targets));
+    own.chain(slice.children.iter().flat_map(canonicals_of)).collect()
 }
 
 /// What is in no slice may stand anywhere, at the end, or nowhere.

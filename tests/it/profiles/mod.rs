@@ -2,6 +2,7 @@
 
 mod demanded;
 mod operation;
+mod package;
 mod stored;
 
 use crate::support::Answer;
@@ -28,10 +29,19 @@ pub fn sentences(answer: &Answer) -> String {
 
 pub const WELL: &str = "information informational";
 
-/// A profile `http://p/{name}` of a type: the root, and these elements.
+/// A profile `http://p/{name}` of a type: the root, and these elements, with what R4 demands of each besides.
 pub fn profile(name: &str, of: &str, elements: &[Value]) -> Value {
-    let root = json!({"id": of, "path": of, "min": 0, "max": "*"});
-    let elements: Vec<Value> = std::iter::once(root).chain(elements.iter().cloned()).collect();
+    let root = json!({"path": of, "min": 0, "max": "*"});
+    let whole = |element: &Value| {
+        let mut element = element.clone();
+        let path = element["path"].as_str().unwrap().to_owned();
+        let slice = element["sliceName"].as_str().map(|slice| format!(":{slice}")).unwrap_or_default();
+        element["id"] = json!(format!("{path}{slice}"));
+        element["definition"] = json!("x");
+        element["base"] = json!({"path": path, "min": 0, "max": "*"});
+        element
+    };
+    let elements: Vec<Value> = std::iter::once(&root).chain(elements).map(whole).collect();
     json!({"resourceType": "StructureDefinition", "id": name, "url": format!("http://p/{name}"), "name": name,
         "status": "active", "kind": "resource", "abstract": false, "type": of, "derivation": "constraint",
         "baseDefinition": format!("http://hl7.org/fhir/StructureDefinition/{of}"), "snapshot": {"element": elements}})
@@ -39,7 +49,7 @@ pub fn profile(name: &str, of: &str, elements: &[Value]) -> Value {
 
 /// At least one of an element.
 pub fn needed(path: &str) -> Value {
-    json!({"id": path, "path": path, "min": 1, "max": "*"})
+    json!({"path": path, "min": 1, "max": "*"})
 }
 
 pub fn patient(profile: &str, more: Value) -> Value {

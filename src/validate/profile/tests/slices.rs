@@ -185,4 +185,11 @@ fn slices_by_profile_of_what_is_referred_to_are_told_apart_as_far_as_it_is_at_ha
     ] {
         assert_eq!(stored.told(&list(members), &["p"]), expected, "{members}");
     }
+    // Why nothing is in the slice is said.
+    let held = stored.held(
+        &list(r##""contained":[{"resourceType":"Condition","id":"c"}],"entry":[{"item":{"reference":"#c"}}]"##),
+        &["p"],
+    );
+    let told = &held.report.findings()[0].message;
+    assert!(told.contains("The profile demands `code`; it is missing (http://p/condition)"), "{told}");
 }
