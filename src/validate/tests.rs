@@ -99,6 +99,17 @@ fn what_r4_does_not_have_lacks_or_forbids_is_named_with_its_place() {
     }
 }
 
+/// Something measured in this unit.
+fn estimated_in(system: &str, code: &str) -> String {
+    let unit = format!(r#"{{"coding":[{{"system":"{system}","code":"{code}"}}]}}"#);
+    let refers = r#"{"reference":"EvidenceVariable/v"}"#;
+    let inside = format!(
+        r#""status":"active","population":{refers},"exposure":{refers},"exposureAlternative":{refers},"outcome":{refers},
+        "effectEstimate":[{{"unitOfMeasure":{unit}}}]"#
+    );
+    of("EffectEvidenceSynthesis", &inside)
+}
+
 #[test]
 fn codes_are_from_the_value_sets_that_r4_requires() {
     for (text, expected) in [
@@ -118,6 +129,9 @@ fn codes_are_from_the_value_sets_that_r4_requires() {
             r#"{"resourceType":"Condition","subject":{"reference":"Patient/p"},"clinicalStatus":{"text":"active"}}"#.to_owned(),
             Some("code-invalid clinicalStatus"),
         ),
+        (estimated_in("http://unitsofmeasure.org", "mg/dL"), None),
+        (estimated_in("http://unitsofmeasure.org", "milligrams"), Some("code-invalid effectEstimate[0].unitOfMeasure")),
+        (estimated_in("http://example.org", "mg/dL"), Some("code-invalid effectEstimate[0].unitOfMeasure")),
     ] {
         assert_eq!(faults(&text, Level::Full), Vec::from_iter(expected), "{text}");
         assert_eq!(faults(&text, Level::Structure), Vec::<String>::new(), "{text}");

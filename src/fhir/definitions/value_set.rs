@@ -20,9 +20,15 @@ enum Content {
     MediaTypes,
     /// Three letters; which of them are in use changes without FHIR. <https://www.iso.org/iso-4217-currency-codes.html>
     Currencies,
+    /// Every expression of UCUM. <https://ucum.org/ucum>
+    Units,
     /// Nothing here knows its codes.
     Unknown,
 }
+
+const UCUM: &str = "http://unitsofmeasure.org";
+/// The longest expression of UCUM that is looked at (bytes).
+const UNIT_BYTES_MAX: usize = 256;
 
 static VALUE_SETS: LazyLock<HashMap<&'static str, ValueSet>> = LazyLock::new(load);
 
@@ -45,7 +51,9 @@ fn load() -> HashMap<&'static str, ValueSet> {
             (name, ValueSet { name, content: Content::Listed(codes) })
         })
         .collect();
-    for (name, content) in [("mimetypes", Content::MediaTypes), ("currencies", Content::Currencies)] {
+    let by_grammar =
+        [("mimetypes", Content::MediaTypes), ("currencies", Content::Currencies), ("ucum-units", Content::Units)];
+    for (name, content) in by_grammar {
         sets.insert(name, ValueSet { name, content });
     }
     sets
@@ -67,6 +75,7 @@ impl ValueSet {
             }
             Content::MediaTypes => Some(is_media_type(code)),
             Content::Currencies => Some(code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase())),
+            Content::Units => Some(system.is_none_or(|system| system == UCUM) && is_unit(code)),
             Content::Unknown => None,
         }
     }
@@ -82,9 +91,14 @@ impl ValueSet {
             }
             Content::MediaTypes => "type/subtype, such as text/plain".to_owned(),
             Content::Currencies => "three letters, such as EUR".to_owned(),
+            Content::Units => "units of UCUM, such as mg/dL".to_owned(),
             Content::Unknown => String::new(),
         }
     }
+}
+
+fn is_unit(code: &str) -> bool {
+    code.len() <= UNIT_BYTES_MAX && octofhir_ucum::validate(code).is_ok()
 }
 
 fn is_media_type(text: &str) -> bool {
