@@ -2,7 +2,7 @@
 
 use crate::support::Server;
 use crate::support::authority::Authority;
-use crate::support::database::{TestDatabase, citus_url};
+use crate::support::database::TestDatabase;
 use brasa::app::Engine;
 use brasa::config::Settings;
 use brasa::store::embedded::{EmbeddedPostgres, Role};
@@ -89,9 +89,6 @@ async fn refusal(url: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_are_written_and_statements_stopped_over_connections_whose_certificate_is_checked() {
-    if citus_url().is_some() {
-        return;
-    }
     let database = Encrypted::start().await;
     let verified = format!("sslmode=verify-full sslrootcert='{}'", database.authority.root.display());
     let url = database.url("localhost", &verified);
@@ -123,9 +120,6 @@ async fn records_are_written_and_statements_stopped_over_connections_whose_certi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cannot_show_whose_it_is_gets_no_password() {
-    if citus_url().is_some() {
-        return;
-    }
     let database = Encrypted::start().await;
     let own = format!("sslmode=verify-full sslrootcert={}", database.authority.root.display());
     let other = Authority::make();
