@@ -16,11 +16,15 @@ use crate::validate::report::{Finding, Report, Severity};
 use crate::validate::walk::Scope;
 use chrono::{DateTime, FixedOffset};
 use smol_str::SmolStr;
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 /// Rules that are held against elements in one check, beyond which it ends (steps). A large document takes some ten
 /// thousand.
 const STEPS_MAX: usize = 500_000;
+/// Rules that are gone through, and marks that are looked for, to tell slices apart in one check (steps): profiles that lead
+/// to each other many times over would take for ever.
+const MARKS_MAX: usize = 2_000_000;
 /// What all invariants of profiles may cost in one check, and one of them (FHIRPath's steps: a million take about 50 ms).
 const INVARIANT_STEPS_MAX: usize = 10_000_000;
 const ONE_INVARIANT_STEPS_MAX: usize = 200_000;
@@ -41,6 +45,7 @@ pub struct Check<'c, 'a> {
     pub entries: Option<HashMap<&'a str, Value<'a>>>,
     pub depth: usize,
     steps: usize,
+    marks: Cell<usize>,
     invariant_steps: usize,
     /// Whether an element conforms, by the profile's address and the element's place in memory.
     verdicts: HashMap<(SmolStr, *const Json), Fit>,
@@ -135,6 +140,7 @@ impl<'c, 'a> Check<'c, 'a> {
             entries: None,
             depth: 0,
             steps: STEPS_MAX,
+            marks: Cell::new(MARKS_MAX),
             invariant_steps: INVARIANT_STEPS_MAX,
             verdicts: HashMap::new(),
             reasons: HashMap::new(),
@@ -280,6 +286,17 @@ impl<'c, 'a> Check<'c, 'a> {
             }
         }
         self.steps > 0
+    }
+
+    /// Counts a step of telling slices apart; false when there are no more.
+    pub fn spend_mark(&self) -> bool {
+        self.marks.set(self.marks.get().saturating_sub(1));
+        self.marks.get() > 0
+    }
+
+    /// Whether [`Check::spend_mark`] has said no.
+    pub fn is_out_of_marks(&self) -> bool {
+        self.marks.get() == 0
     }
 
     fn value(&mut self, profile: &Profile, rule: &Rule, element: Element<'a>, place: &Place<'_>, scope: Scope<'a>) {

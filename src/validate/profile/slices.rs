@@ -11,6 +11,7 @@ use super::value::matches_pattern;
 use crate::fhir::json::Json;
 use crate::fhirpath::{Element, Value};
 use crate::validate::place::Place;
+use crate::validate::report::Severity;
 use crate::validate::walk::Scope;
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -70,6 +71,11 @@ pub fn assign<'a>(
             found = rule.slices.iter().position(|slice| slice.slice.as_deref() == Some(DEFAULT));
         }
         assigned.push(found);
+    }
+    if check.is_out_of_marks() {
+        let message = "To tell slices apart takes too many steps here: the rest was not checked.".to_owned();
+        check.doubt(Severity::Error, "too-costly", &inner, message);
+        return vec![None; items.len()];
     }
     if !is_sure {
         let message = format!(
@@ -220,6 +226,9 @@ fn by_value<'a>(check: &mut Check<'_, 'a>, marks: &[Mark], path: &[Step], item: 
 }
 
 fn bears(check: &Check<'_, '_>, value: Element<'_>, mark: &Mark) -> Fit {
+    if !check.spend_mark() {
+        return Fit::Unknown;
+    }
     match mark {
         Mark::Fixed(fixed) => Fit::of(value.json.means_same(fixed)),
         Mark::Pattern(pattern) => Fit::of(matches_pattern(value.json, pattern)),
@@ -239,7 +248,7 @@ fn bears(check: &Check<'_, '_>, value: Element<'_>, mark: &Mark) -> Fit {
 
 /// What a slice says of the value at a path; one of these must be met. None: it says nothing.
 fn marks(check: &Check<'_, '_>, rule: &Rule, path: &[Step], depth: usize) -> Vec<Mark> {
-    if depth > DEPTH_MAX {
+    if depth > DEPTH_MAX || !check.spend_mark() {
         return Vec::new();
     }
     if let Some(whole) = rule.fixed.as_ref().or(rule.pattern.as_ref()).filter(|_| !path.is_empty()) {

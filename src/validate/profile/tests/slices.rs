@@ -193,3 +193,33 @@ fn slices_by_profile_of_what_is_referred_to_are_told_apart_as_far_as_it_is_at_ha
     let told = &held.report.findings()[0].message;
     assert!(told.contains("The profile demands `code`; it is missing (http://p/condition)"), "{told}");
 }
+
+#[test]
+fn profiles_that_lead_to_each_other_many_times_over_end() {
+    let mut stored = Stored::default();
+    // Each of ten profiles leads to all ten from each of two elements: 20 to the power of their depth.
+    let names: Vec<String> = (0..10).map(|number| format!("http://p/c{number}")).collect();
+    let all = serde_json::to_string(&names).unwrap();
+    for number in 0..10 {
+        stored.profile(
+            &format!("c{number}"),
+            "CodeableConcept",
+            &format!(
+                r#"{{"path":"CodeableConcept.extension","min":0,"max":"*","type":[{{"code":"Extension","profile":["http://p/e"]}}]}},
+                {{"path":"CodeableConcept.coding","min":0,"max":"*","type":[{{"code":"Coding","profile":{all}}}]}},
+                {{"path":"CodeableConcept.text","min":0,"max":"1","type":[{{"code":"string","profile":{all}}}]}}"#
+            ),
+        );
+    }
+    stored.profile(
+        "p",
+        "Patient",
+        &format!(
+            r#"{{"path":"Patient.identifier","min":0,"max":"*","slicing":{{"discriminator":[{{"type":"value","path":"type"}}],"rules":"open"}}}},
+            {{"path":"Patient.identifier","sliceName":"s","min":1,"max":"1"}},
+            {{"path":"Patient.identifier.type","min":1,"max":"1","type":[{{"code":"CodeableConcept","profile":{all}}}]}}"#
+        ),
+    );
+    let told = stored.told(&patient(r#""identifier":[{"value":"x"}]"#), &["p"]);
+    assert!(told.iter().any(|one| one.starts_with("error too-costly identifier")), "{told:?}");
+}
