@@ -112,7 +112,7 @@ fn read(context: &Context, request: &Request, resource_type: ResourceType) -> Re
         (None, _) => body,
     };
     if let Some(resource) = resource.as_ref().filter(|resource| resource.resource_type() != resource_type) {
-        let message = format!("The address says {resource_type}, the resource is a {}.", resource.resource_type());
+        let message = format!("The address says {resource_type}, the resource says {}.", resource.resource_type());
         return Err(Error::invalid(message).at("resource"));
     }
     let profiles = input.many("profile").map(|given| given.text().map(str::to_owned)).collect::<Result<_>>()?;
