@@ -27,12 +27,15 @@ fn sorted(outcome: &Value) -> Vec<String> {
 }
 
 /// Three faults: a code that does not exist, an element that R4 does not have, an invariant that does not hold (obs-6).
+pub fn with_three_faults(mut observation: Value) -> Value {
+    observation["status"] = json!("done");
+    observation["colour"] = json!("red");
+    observation["dataAbsentReason"] = json!({"text": "lost"});
+    observation
+}
+
 fn wrong() -> Value {
-    let mut wrong = observation();
-    wrong["status"] = json!("done");
-    wrong["colour"] = json!("red");
-    wrong["dataAbsentReason"] = json!({"text": "lost"});
-    wrong
+    with_three_faults(observation())
 }
 
 const FAULTS: [&str; 3] = ["code-invalid Observation.status", "invariant Observation", "structure Observation.colour"];

@@ -1,13 +1,12 @@
 //! Codes against the value sets that a profile binds them to. <https://hl7.org/fhir/R4/terminologies.html#binding>
 
-use super::check::Check;
+use super::check::{Check, Spot};
 use super::codes::{self, Fit};
 use super::model::{Binding, Profile};
 use super::shelf::Desk;
 use crate::fhir::json::{Json, Object};
 use crate::fhirpath::Element;
 use crate::fhirpath::value::Kind;
-use crate::validate::place::Place;
 use crate::validate::report::Severity;
 
 /// The codes of an element that can be bound.
@@ -42,7 +41,7 @@ impl Fits for Codes<'_> {
                 let codings = concept.get("coding").map(Json::items).unwrap_or_default();
                 let fit =
                     |coding: &Json| coding.as_object().map_or(Fit::No, |coding| of_coding(desk, value_set, coding));
-                codings.iter().map(fit).fold(Fit::No, Fit::or)
+                Fit::any(codings.iter().map(fit))
             }
         }
     }
@@ -56,13 +55,8 @@ fn of_coding(desk: &Desk<'_>, value_set: &str, coding: &Object) -> Fit {
     }
 }
 
-pub fn check<'a>(
-    check: &mut Check<'_, 'a>,
-    profile: &Profile,
-    bound: &Binding,
-    element: Element<'a>,
-    place: &Place<'_>,
-) {
+pub fn check(check: &mut Check<'_, '_>, profile: &Profile, bound: &Binding, spot: Spot<'_, '_>) {
+    let Spot { element, place, .. } = spot;
     let Some(codes) = codes_of(&element) else { return };
     let is_silent = match &codes {
         Codes::Plain(_) => false,

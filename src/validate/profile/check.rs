@@ -16,17 +16,9 @@ use crate::validate::report::{Finding, Report, Severity};
 use crate::validate::walk::Scope;
 use chrono::{DateTime, FixedOffset};
 use smol_str::SmolStr;
-use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
-/// Rules that are held against elements in one check, beyond which it ends (steps). A large document takes some ten
-/// thousand.
-const STEPS_MAX: usize = 500_000;
-/// Rules that are gone through, and marks that are looked for, to tell slices apart in one check (steps): profiles that lead
-/// to each other many times over would take for ever.
-const MARKS_MAX: usize = 2_000_000;
-/// What all invariants of profiles may cost in one check, and one of them (FHIRPath's steps: a million take about 50 ms).
-const INVARIANT_STEPS_MAX: usize = 10_000_000;
+/// What one invariant may take (FHIRPath's steps).
 const ONE_INVARIANT_STEPS_MAX: usize = 200_000;
 /// The longest text that an invariant may make (bytes).
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -44,15 +36,28 @@ pub struct Check<'c, 'a> {
     pub top: Value<'a>,
     pub entries: Option<HashMap<&'a str, Value<'a>>>,
     pub depth: usize,
-    steps: usize,
-    marks: Cell<usize>,
-    invariant_steps: usize,
     /// Whether an element conforms, by the profile's address and the element's place in memory.
     verdicts: HashMap<(SmolStr, *const Json), Fit>,
     /// Why the first element that does not conform to a profile does not, for who wonders why a slice is empty.
     pub reasons: HashMap<SmolStr, String>,
     /// What is said once only.
     told: HashSet<String>,
+}
+
+/// An element, and where it stands.
+#[derive(Clone, Copy)]
+pub struct Spot<'a, 'p> {
+    pub element: Element<'a>,
+    /// What the base defines there; `None` at the root of a profile.
+    pub base: Option<&'static Base>,
+    pub place: &'p Place<'p>,
+    pub scope: Scope<'a>,
+}
+
+impl<'a, 'p> Spot<'a, 'p> {
+    pub fn root(element: Element<'a>, place: &'p Place<'p>, scope: Scope<'a>) -> Spot<'a, 'p> {
+        Spot { element, base: None, place, scope }
+    }
 }
 
 /// One item of an element.
@@ -139,9 +144,6 @@ impl<'c, 'a> Check<'c, 'a> {
             top,
             entries: None,
             depth: 0,
-            steps: STEPS_MAX,
-            marks: Cell::new(MARKS_MAX),
-            invariant_steps: INVARIANT_STEPS_MAX,
             verdicts: HashMap::new(),
             reasons: HashMap::new(),
             told: HashSet::new(),
@@ -166,18 +168,12 @@ impl<'c, 'a> Check<'c, 'a> {
     /// Holds an element against a profile by its address.
     ///
     /// `missing`: how much it matters that the profile is not there.
-    pub fn hold(
-        &mut self,
-        canonical: &str,
-        element: Element<'a>,
-        place: &Place<'_>,
-        scope: Scope<'a>,
-        missing: Severity,
-    ) {
+    pub fn hold(&mut self, canonical: &str, spot: Spot<'a, '_>, missing: Severity) {
         if let Some(name) = base_type(canonical) {
-            if !types::covers(name, element.type_name()) {
-                let message = format!("{canonical} is about {name}, and this is {}.", element.type_name());
-                self.say(Severity::Error, "structure", place, message);
+            let actual = spot.element.type_name();
+            if !types::covers(name, actual) {
+                let message = format!("{canonical} is about {name}, and this is {actual}.");
+                self.say(Severity::Error, "structure", spot.place, message);
             }
             return;
         }
@@ -185,13 +181,13 @@ impl<'c, 'a> Check<'c, 'a> {
             Found::NotYet => {}
             Found::Absent => {
                 let message = format!("The profile {canonical} is not known here: nothing was checked against it.");
-                self.doubt(missing, "not-found", place, message);
+                self.doubt(missing, "not-found", spot.place, message);
             }
             Found::Here(definition) => match &*definition {
-                Definition::Profile(profile) => self.apply(profile, element, place, scope),
+                Definition::Profile(profile) => self.apply(profile, spot),
                 Definition::Unusable(why) => {
                     let message = format!("The profile {canonical} was not checked: {why}.");
-                    self.doubt(missing, "not-supported", place, message);
+                    self.doubt(missing, "not-supported", spot.place, message);
                 }
                 Definition::ValueSet(_) | Definition::CodeSystem(_) => {}
             },
@@ -205,9 +201,10 @@ impl<'c, 'a> Check<'c, 'a> {
         }
     }
 
-    fn apply(&mut self, profile: &Profile, element: Element<'a>, place: &Place<'_>, scope: Scope<'a>) {
-        if !types::covers(&profile.of, element.type_name()) {
-            let message = format!("The profile is about {}, and this is {}", profile.of, element.type_name());
+    fn apply(&mut self, profile: &Profile, spot: Spot<'a, '_>) {
+        let (actual, place) = (spot.element.type_name(), spot.place);
+        if !types::covers(&profile.of, actual) {
+            let message = format!("The profile is about {}, and this is {actual}", profile.of);
             return self.fault("structure", place, profile, &message);
         }
         if self.depth >= DEPTH_MAX {
@@ -217,13 +214,16 @@ impl<'c, 'a> Check<'c, 'a> {
             self.note("not-supported", place, format!("{gap} ({})", profile.url));
         }
         self.depth += 1;
-        self.element(profile, &profile.root, element, None, place, scope);
+        self.element(profile, &profile.root, Spot { base: None, ..spot });
         self.depth -= 1;
     }
 
     /// Whether an element conforms to a profile, without saying why not.
-    pub fn conforms(&mut self, canonical: &str, element: Element<'a>, place: &Place<'_>, scope: Scope<'a>) -> Fit {
-        let key = (SmolStr::new(canonical), std::ptr::from_ref(element.json));
+    pub fn conforms(&mut self, canonical: &str, spot: Spot<'a, '_>) -> Fit {
+        let element = spot.element;
+        // Values that are not there, and only have extensions, all stand for the same one.
+        let at = element.beside.filter(|_| *element.json == Json::Null).unwrap_or(element.json);
+        let key = (SmolStr::new(canonical), std::ptr::from_ref(at));
         if let Some(known) = self.verdicts.get(&key) {
             return *known;
         }
@@ -237,7 +237,7 @@ impl<'c, 'a> Check<'c, 'a> {
         // What leads back to the same question ends there, and is no reason to say no.
         self.verdicts.insert(key.clone(), Fit::Unknown);
         let (report, told) = (std::mem::take(&mut self.report), self.told.clone());
-        self.hold(canonical, element, place, scope, Severity::Warning);
+        self.hold(canonical, spot, Severity::Warning);
         let report = std::mem::replace(&mut self.report, report);
         self.told = told;
         let fit = Fit::of(!report.has_errors());
@@ -250,60 +250,41 @@ impl<'c, 'a> Check<'c, 'a> {
         fit
     }
 
-    /// One element against one rule. `base`: what the base defines at its place; `None` at the root of a profile.
-    pub fn element(
-        &mut self,
-        profile: &Profile,
-        rule: &Rule,
-        element: Element<'a>,
-        base: Option<&'static Base>,
-        place: &Place<'_>,
-        scope: Scope<'a>,
-    ) {
-        if self.report.is_full() || !self.spend(place) {
+    /// One element against one rule.
+    pub fn element(&mut self, profile: &Profile, rule: &Rule, spot: Spot<'a, '_>) {
+        if self.report.is_full() || !self.desk.allowance.rules.spend() {
             return;
         }
-        types::check(self, profile, rule, element, base, place, scope);
-        self.value(profile, rule, element, place, scope);
+        types::check(self, profile, rule, spot);
+        self.value(profile, rule, spot);
         for bound in &rule.bindings {
-            binding::check(self, profile, bound, element, place);
+            binding::check(self, profile, bound, spot);
         }
-        self.constraints(profile, rule, element, place, scope);
+        self.constraints(profile, rule, spot);
         let content = rule.content.as_deref().filter(|_| rule.children.is_empty());
         let inside = content.and_then(|path| find(&profile.root, path)).unwrap_or(rule);
         for child in &inside.children {
-            self.members(profile, child, element, place, scope);
+            self.members(profile, child, spot);
         }
     }
 
-    /// Counts a step; false when there are no more.
-    pub fn spend(&mut self, place: &Place<'_>) -> bool {
-        match self.steps.checked_sub(1) {
-            Some(left) => self.steps = left,
-            None => {
-                let message = "The profiles take too many steps here: the rest was not checked.".to_owned();
-                self.doubt(Severity::Error, "too-costly", place, message);
-            }
+    /// Says what was not checked to its end.
+    pub fn tell_exceeded(&mut self, place: &Place<'_>) {
+        for message in self.desk.allowance.exceeded() {
+            self.doubt(Severity::Error, "too-costly", place, message.to_owned());
         }
-        self.steps > 0
     }
 
-    /// Counts a step of telling slices apart; false when there are no more.
-    pub fn spend_mark(&self) -> bool {
-        self.marks.set(self.marks.get().saturating_sub(1));
-        self.marks.get() > 0
-    }
-
-    /// Whether [`Check::spend_mark`] has said no.
-    pub fn is_out_of_marks(&self) -> bool {
-        self.marks.get() == 0
-    }
-
-    fn value(&mut self, profile: &Profile, rule: &Rule, element: Element<'a>, place: &Place<'_>, scope: Scope<'a>) {
+    fn value(&mut self, profile: &Profile, rule: &Rule, spot: Spot<'a, '_>) {
+        let Spot { element, place, scope, .. } = spot;
         if rule.fixed.as_ref().is_some_and(|fixed| !element.json.means_same(fixed)) {
             self.fault("value", place, profile, "The profile has a fixed value here, and this is another one");
         }
-        if rule.pattern.as_ref().is_some_and(|pattern| !matches_pattern(element.json, pattern)) {
+        if rule
+            .pattern
+            .as_ref()
+            .is_some_and(|pattern| !matches_pattern(element.json, pattern, &self.desk.allowance.marks))
+        {
             self.fault("value", place, profile, "The profile has a pattern here, which this value does not meet");
         }
         if rule.limits.iter().any(|limit| !keeps(element, limit, scope.resource)) {
@@ -316,14 +297,8 @@ impl<'c, 'a> Check<'c, 'a> {
         }
     }
 
-    fn constraints(
-        &mut self,
-        profile: &Profile,
-        rule: &Rule,
-        element: Element<'a>,
-        place: &Place<'_>,
-        scope: Scope<'a>,
-    ) {
+    fn constraints(&mut self, profile: &Profile, rule: &Rule, spot: Spot<'a, '_>) {
+        let Spot { element, place, scope, .. } = spot;
         let mut findings = Vec::new();
         for constraint in &rule.constraints {
             let knower = known::Knower { desk: self.desk, top: self.top, now: self.now, depth: self.depth };
@@ -333,10 +308,11 @@ impl<'c, 'a> Check<'c, 'a> {
                 knowledge: Some(&knower),
                 ..Variables::of(scope.resource)
             };
-            let steps = self.invariant_steps.min(ONE_INVARIANT_STEPS_MAX);
+            let left = &self.desk.allowance.invariants;
+            let steps = left.left().min(ONE_INVARIANT_STEPS_MAX);
             let mut budget = Budget { steps, text_bytes: TEXT_BYTES_MAX };
             let told = constraint.expression.holds_spending(&Item::Element(element), &variables, &mut budget);
-            self.invariant_steps = self.invariant_steps.saturating_sub(steps.saturating_sub(budget.steps));
+            left.take(steps.saturating_sub(budget.steps));
             let severity = if constraint.is_error { Severity::Error } else { Severity::Warning };
             findings.push(match told {
                 Ok(true) => continue,
@@ -361,8 +337,9 @@ impl<'c, 'a> Check<'c, 'a> {
     }
 
     /// All items under a rule's name: how many there are, which slice each is in, and each against the rules.
-    fn members(&mut self, profile: &Profile, rule: &Rule, parent: Element<'a>, place: &Place<'_>, scope: Scope<'a>) {
-        let found = children(&parent, &rule.name);
+    fn members(&mut self, profile: &Profile, rule: &Rule, parent: Spot<'a, '_>) {
+        let Spot { element, place, scope, .. } = parent;
+        let found = children(&element, &rule.name);
         let inner = Place::Member(place, rule.plain_name());
         if found.len() < rule.min {
             let message = match found.len() {
@@ -391,9 +368,10 @@ impl<'c, 'a> Check<'c, 'a> {
             let scope = child.scope(scope);
             let slice = assigned.get(number).copied().flatten().and_then(|slice| rule.slices.get(slice));
             child.at(place, |place| {
-                self.element(profile, rule, child.element, Some(child.base), place, scope);
+                let spot = Spot { element: child.element, base: Some(child.base), place, scope };
+                self.element(profile, rule, spot);
                 if let Some(slice) = slice {
-                    self.element(profile, slice, child.element, Some(child.base), place, scope);
+                    self.element(profile, slice, spot);
                 }
             });
         }

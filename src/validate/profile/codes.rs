@@ -32,6 +32,15 @@ impl Fit {
         }
     }
 
+    /// Asks until one says yes.
+    pub fn any(fits: impl IntoIterator<Item = Fit>) -> Fit {
+        let told = fits.into_iter().try_fold(Fit::No, |fit, one| match fit.or(one) {
+            Fit::Yes => Err(Fit::Yes),
+            fit => Ok(fit),
+        });
+        told.unwrap_or_else(|yes| yes)
+    }
+
     pub fn and(self, other: Fit) -> Fit {
         match (self, other) {
             (Fit::No, _) | (_, Fit::No) => Fit::No,
@@ -61,8 +70,10 @@ struct Part {
 /// A CodeSystem's codes.
 #[derive(Debug)]
 pub struct CodeSystem {
+    /// In small letters where the system minds no case.
     codes: HashSet<SmolStr>,
     is_complete: bool,
+    minds_case: bool,
 }
 
 impl ValueSet {
@@ -85,11 +96,11 @@ impl ValueSet {
             return Fit::Unknown;
         }
         let holds = |part: &Part| part.contains(desk, system, code, depth);
-        let included = self.includes.iter().map(holds).fold(Fit::No, Fit::or);
+        let included = Fit::any(self.includes.iter().map(holds));
         if included == Fit::No {
             return Fit::No;
         }
-        match self.excludes.iter().map(holds).fold(Fit::No, Fit::or) {
+        match Fit::any(self.excludes.iter().map(holds)) {
             Fit::Yes => Fit::No,
             Fit::No => included,
             Fit::Unknown => Fit::Unknown,
@@ -111,6 +122,9 @@ impl Part {
     }
 
     fn contains(&self, desk: &Desk<'_>, system: Option<&str>, code: &str, depth: usize) -> Fit {
+        if !desk.allowance.lookups.spend() || self.system.is_none() && self.value_sets.is_empty() {
+            return Fit::Unknown;
+        }
         let mut fit = Fit::Yes;
         if let Some(of) = &self.system {
             let is_other = system.is_some_and(|system| system != of.as_str());
@@ -135,7 +149,7 @@ impl Part {
 fn of_system(desk: &Desk<'_>, system: &str, code: &str) -> Fit {
     match desk.find(Kind::CodeSystem, system) {
         Found::Here(definition) => match &*definition {
-            Definition::CodeSystem(known) if known.codes.contains(code) => Fit::Yes,
+            Definition::CodeSystem(known) if known.has(code) => Fit::Yes,
             Definition::CodeSystem(known) if known.is_complete => Fit::No,
             _ => Fit::Unknown,
         },
@@ -167,14 +181,24 @@ fn contains_within(desk: &Desk<'_>, value_set: &str, system: Option<&str>, code:
 
 impl CodeSystem {
     pub fn read(object: &Object) -> CodeSystem {
+        // Where it does not say, codes are taken as they stand.
+        let minds_case = object.get("caseSensitive") != Some(&Json::Bool(false));
         let mut codes = HashSet::new();
         let mut open: Vec<&Object> = objects(object, "concept").collect();
         while let Some(concept) = open.pop() {
-            codes.extend(concept.get_str("code").map(SmolStr::new));
+            codes.extend(concept.get_str("code").map(|code| in_case(code, minds_case)));
             open.extend(objects(concept, "concept"));
         }
-        CodeSystem { codes, is_complete: object.get_str("content") == Some("complete") }
+        CodeSystem { codes, is_complete: object.get_str("content") == Some("complete"), minds_case }
     }
+
+    fn has(&self, code: &str) -> bool {
+        self.codes.contains(&in_case(code, self.minds_case))
+    }
+}
+
+fn in_case(code: &str, minds_case: bool) -> SmolStr {
+    if minds_case { SmolStr::new(code) } else { code.to_lowercase().into() }
 }
 
 /// The codes of an expansion; `None` where only a part of it is there.

@@ -1,7 +1,7 @@
 //! What invariants may ask of value sets and profiles. <https://hl7.org/fhir/R4/fhirpath.html#functions>
 
 use super::binding::{Fits, codes_of};
-use super::check::Check;
+use super::check::{Check, Spot};
 use super::codes::Fit;
 use super::shelf::Desk;
 use crate::fhirpath::{Item, Knowledge, Value};
@@ -37,7 +37,7 @@ impl Knowledge for Knower<'_, '_> {
         let mut check = Check::new(self.desk, self.top, self.now);
         check.depth = self.depth + 1;
         let scope = Scope { resource: value, outermost: value };
-        told(check.conforms(profile, element, &Place::Top, scope))
+        told(check.conforms(profile, Spot::root(element, &Place::Top, scope)))
     }
 }
 

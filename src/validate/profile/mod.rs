@@ -4,6 +4,7 @@
 //! beside their base definitions (`check`). What a profile leads to (value sets, profiles of datatypes and extensions) is
 //! asked of a shelf, and only when an element is there that it is about (docs/decisions/0024-profiles.md).
 
+mod allowance;
 mod binding;
 mod canonical;
 mod check;
@@ -25,7 +26,7 @@ use super::walk::Scope;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::resource::Resource;
 use crate::fhirpath::{Element, Value};
-use check::Check;
+use check::{Check, Spot};
 use chrono::{DateTime, FixedOffset};
 use shelf::Desk;
 use std::collections::BTreeSet;
@@ -66,7 +67,7 @@ pub fn hold(resource: &Resource, against: &Against<'_>) -> Held {
     let missing = if against.must_be_known { Severity::Error } else { Severity::Warning };
     let outermost = Scope { resource: top, outermost: top };
     for canonical in against.named {
-        check.hold(canonical, Element::from(top), &Place::Top, outermost, missing);
+        check.hold(canonical, Spot::root(Element::from(top), &Place::Top, outermost), missing);
     }
     let mut container = top;
     each_resource(resource.json(), &Place::Top, &mut |object, json, place| {
@@ -77,10 +78,11 @@ pub fn hold(resource: &Resource, against: &Against<'_>) -> Held {
         for canonical in claimed(object) {
             let is_named = place.is_top() && against.named.iter().any(|named| named == canonical);
             if !is_named {
-                check.hold(canonical, Element::from(value), place, scope, missing);
+                check.hold(canonical, Spot::root(Element::from(value), place, scope), missing);
             }
         }
     });
+    check.tell_exceeded(&Place::Top);
     let report = check.report;
     Held { report, missed: desk.into_missed() }
 }

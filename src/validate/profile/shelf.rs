@@ -3,6 +3,7 @@
 //! This room does no I/O. A check that meets a definition nobody looked for yet goes on without it and notes it; the
 //! caller looks for it and checks again.
 
+use super::allowance::Allowance;
 use super::canonical::without_version;
 use super::codes::{CodeSystem, ValueSet};
 use super::model::Profile;
@@ -89,15 +90,16 @@ impl Shelf for Empty {
     }
 }
 
-/// A shelf, and a note of what was missed.
+/// A shelf, a note of what was missed, and what may still be spent.
 pub struct Desk<'s> {
     shelf: &'s dyn Shelf,
     missed: RefCell<BTreeSet<Wanted>>,
+    pub allowance: Allowance,
 }
 
 impl<'s> Desk<'s> {
     pub fn of(shelf: &'s dyn Shelf) -> Desk<'s> {
-        Desk { shelf, missed: RefCell::default() }
+        Desk { shelf, missed: RefCell::default(), allowance: Allowance::default() }
     }
 
     pub fn find(&self, kind: Kind, canonical: &str) -> Found {

@@ -2,7 +2,7 @@
 
 use super::binding::{Fits, codes_of};
 use super::canonical::{base_type, without_version};
-use super::check::{Check, Child, children};
+use super::check::{Check, Child, Spot, children};
 use super::codes::Fit;
 use super::model::{Discriminator, DiscriminatorKind, Others, Profile, Rule, Step};
 use super::shelf::{Definition, Found, Kind as Sort};
@@ -11,7 +11,6 @@ use super::value::matches_pattern;
 use crate::fhir::json::Json;
 use crate::fhirpath::{Element, Value};
 use crate::validate::place::Place;
-use crate::validate::report::Severity;
 use crate::validate::walk::Scope;
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -53,7 +52,7 @@ pub fn assign<'a>(
     for item in items {
         let (mut found, mut doubt) = (None, discriminators.is_empty());
         for candidate in &candidates {
-            if !check.spend(&inner) {
+            if !check.desk.allowance.rules.spend() {
                 doubt = true;
                 break;
             }
@@ -72,9 +71,8 @@ pub fn assign<'a>(
         }
         assigned.push(found);
     }
-    if check.is_out_of_marks() {
-        let message = "To tell slices apart takes too many steps here: the rest was not checked.".to_owned();
-        check.doubt(Severity::Error, "too-costly", &inner, message);
+    if check.desk.allowance.marks.is_empty() {
+        check.tell_exceeded(&inner);
         return vec![None; items.len()];
     }
     if !is_sure {
@@ -221,25 +219,23 @@ fn by_value<'a>(check: &mut Check<'_, 'a>, marks: &[Mark], path: &[Step], item: 
     let mut values = Vec::new();
     let is_whole = reach(check, item.element, path, scope, &mut values);
     let start = if is_whole { Fit::No } else { Fit::Unknown };
-    let is_one = |value: &Element<'a>| marks.iter().map(|mark| bears(check, *value, mark)).fold(Fit::No, Fit::or);
-    values.iter().map(is_one).fold(start, Fit::or)
+    let is_one = |value: &Element<'a>| Fit::any(marks.iter().map(|mark| bears(check, *value, mark)));
+    start.or(Fit::any(values.iter().map(is_one)))
 }
 
 fn bears(check: &Check<'_, '_>, value: Element<'_>, mark: &Mark) -> Fit {
-    if !check.spend_mark() {
+    if !check.desk.allowance.marks.spend() {
         return Fit::Unknown;
     }
     match mark {
         Mark::Fixed(fixed) => Fit::of(value.json.means_same(fixed)),
-        Mark::Pattern(pattern) => Fit::of(matches_pattern(value.json, pattern)),
+        Mark::Pattern(pattern) => Fit::of(matches_pattern(value.json, pattern, &check.desk.allowance.marks)),
         Mark::Of(value_set) => codes_of(&value).map_or(Fit::No, |codes| codes.fits(check.desk, value_set)),
         Mark::Members(members) => {
             let has = |(name, marks): &(SmolStr, Vec<Mark>)| {
                 let found = children(&value, name);
-                let one = |child: &Child<'_>| {
-                    marks.iter().map(|mark| bears(check, child.element, mark)).fold(Fit::No, Fit::or)
-                };
-                found.iter().map(one).fold(Fit::No, Fit::or)
+                let one = |child: &Child<'_>| Fit::any(marks.iter().map(|mark| bears(check, child.element, mark)));
+                Fit::any(found.iter().map(one))
             };
             members.iter().map(has).fold(Fit::Yes, Fit::and)
         }
@@ -248,7 +244,7 @@ fn bears(check: &Check<'_, '_>, value: Element<'_>, mark: &Mark) -> Fit {
 
 /// What a slice says of the value at a path; one of these must be met. None: it says nothing.
 fn marks(check: &Check<'_, '_>, rule: &Rule, path: &[Step], depth: usize) -> Vec<Mark> {
-    if depth > DEPTH_MAX || !check.spend_mark() {
+    if depth > DEPTH_MAX || !check.desk.allowance.marks.spend() {
         return Vec::new();
     }
     if let Some(whole) = rule.fixed.as_ref().or(rule.pattern.as_ref()).filter(|_| !path.is_empty()) {
@@ -438,7 +434,7 @@ fn by_type<'a>(check: &mut Check<'_, 'a>, slice: &Rule, path: &[Step], item: &Ch
             let text = reference.object().and_then(|object| object.get_str("reference")).unwrap_or_default();
             let found = resolve(check, text, scope).map(|value| value.type_name());
             fit = fit.or(match found.or_else(|| type_in(text).map(|of| of.as_str())) {
-                Some(name) => targets.iter().map(|target| of_type(check, target, name)).fold(Fit::No, Fit::or),
+                Some(name) => Fit::any(targets.iter().map(|target| of_type(check, target, name))),
                 None => Fit::Unknown,
             });
         }
@@ -480,7 +476,7 @@ fn by_profile<'a>(
         let resource = Value::resource(value.json).filter(|_| is_reference || value.type_name() != "Extension");
         fit = fit.or(match resource {
             Some(resource) => of_resource(check, &canonicals, resource, place, scope),
-            None => canonicals.iter().map(|one| check.conforms(one, value, place, scope)).fold(Fit::No, Fit::or),
+            None => Fit::any(canonicals.iter().map(|one| check.conforms(one, Spot::root(value, place, scope)))),
         });
     }
     fit

@@ -1,5 +1,6 @@
-//! Each rule of profiles by a small profile of its own, and HL7's vital signs with its examples.
+//! Each rule of profiles by a small profile of its own, what takes too long, and HL7's vital signs with its examples.
 
+mod bounds;
 mod rules;
 mod slices;
 mod vital_signs;

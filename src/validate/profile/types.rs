@@ -1,11 +1,11 @@
 //! Types that a profile narrows, profiles of datatypes, and what references may lead to.
 
 use super::canonical::base_type;
-use super::check::Check;
+use super::check::{Check, Spot};
 use super::codes::Fit;
 use super::model::{Profile, Rule};
 use super::shelf::{Definition, Found, Kind as Sort};
-use crate::fhir::definitions::{Element as Base, ElementKind, ResourceType};
+use crate::fhir::definitions::{ElementKind, ResourceType};
 use crate::fhir::json::Json;
 use crate::fhir::reference::Target;
 use crate::fhirpath::{Element, TypeName, Value};
@@ -23,59 +23,44 @@ pub fn covers(name: &str, actual: &str) -> bool {
         || TypeName::parse(name).is_some_and(|name| name.covers(actual))
 }
 
-pub fn check<'a>(
-    check: &mut Check<'_, 'a>,
-    profile: &Profile,
-    rule: &Rule,
-    element: Element<'a>,
-    base: Option<&'static Base>,
-    place: &Place<'_>,
-    scope: Scope<'a>,
-) {
-    let Some(base) = base.filter(|_| rule.narrows && !rule.types.is_empty()) else { return };
-    let actual = element.type_name();
+pub fn check<'a>(check: &mut Check<'_, 'a>, profile: &Profile, rule: &Rule, spot: Spot<'a, '_>) {
+    let Some(base) = spot.base.filter(|_| rule.narrows && !rule.types.is_empty()) else { return };
+    let actual = spot.element.type_name();
     let is_open = base.choice.is_some() || base.kind == ElementKind::Resource;
     // Where the base has one type, what the rule calls it does not matter.
     let fitting: Vec<_> = rule.types.iter().filter(|one| !is_open || covers(&one.code, actual)).collect();
     if fitting.is_empty() {
         let names: Vec<&str> = rule.types.iter().map(|one| one.code.as_str()).collect();
         let message = format!("The profile has {} here, and this is {actual}", names.join(" or "));
-        return check.fault("structure", place, profile, &message);
+        return check.fault("structure", spot.place, profile, &message);
     }
     if fitting.iter().all(|one| !one.profiles.is_empty()) {
         let profiles: Vec<&SmolStr> = fitting.iter().flat_map(|one| &one.profiles).collect();
-        one_of(check, profile, &profiles, element, place, scope);
+        one_of(check, profile, &profiles, spot);
     }
     let targets: Vec<&SmolStr> = fitting.iter().flat_map(|one| &one.targets).collect();
     if actual == "Reference" && !targets.is_empty() {
-        reference(check, profile, &targets, element, place, scope);
+        reference(check, profile, &targets, spot);
     }
 }
 
 /// An element conforms to one of these profiles.
-fn one_of<'a>(
-    check: &mut Check<'_, 'a>,
-    profile: &Profile,
-    canonicals: &[&SmolStr],
-    element: Element<'a>,
-    place: &Place<'_>,
-    scope: Scope<'a>,
-) {
-    if canonicals.iter().any(|canonical| base_type(canonical).is_some_and(|name| covers(name, element.type_name()))) {
+fn one_of<'a>(check: &mut Check<'_, 'a>, profile: &Profile, canonicals: &[&SmolStr], spot: Spot<'a, '_>) {
+    let actual = spot.element.type_name();
+    if canonicals.iter().any(|canonical| base_type(canonical).is_some_and(|name| covers(name, actual))) {
         return;
     }
     if let [only] = canonicals {
-        return check.hold(only, element, place, scope, Severity::Warning);
+        return check.hold(only, spot, Severity::Warning);
     }
-    let fits: Vec<Fit> = canonicals.iter().map(|one| check.conforms(one, element, place, scope)).collect();
-    match fits.into_iter().fold(Fit::No, Fit::or) {
+    match Fit::any(canonicals.iter().map(|one| check.conforms(one, spot))) {
         Fit::Yes => {}
         Fit::No => {
             let names: Vec<&str> = canonicals.iter().map(|one| one.as_str()).collect();
             let message = format!("This conforms to none of {}", names.join(", "));
-            check.fault("structure", place, profile, &message);
+            check.fault("structure", spot.place, profile, &message);
         }
-        Fit::Unknown => canonicals.iter().for_each(|canonical| missing(check, canonical, place)),
+        Fit::Unknown => canonicals.iter().for_each(|canonical| missing(check, canonical, spot.place)),
     }
 }
 
@@ -89,19 +74,13 @@ fn missing(check: &mut Check<'_, '_>, canonical: &str, place: &Place<'_>) {
 
 /// What is referred to has a type that one of the targets is about; a resource that is at hand, contained or in the
 /// Bundle, also conforms to one.
-fn reference<'a>(
-    check: &mut Check<'_, 'a>,
-    profile: &Profile,
-    targets: &[&SmolStr],
-    element: Element<'a>,
-    place: &Place<'_>,
-    scope: Scope<'a>,
-) {
+fn reference<'a>(check: &mut Check<'_, 'a>, profile: &Profile, targets: &[&SmolStr], spot: Spot<'a, '_>) {
+    let Spot { element, place, scope, .. } = spot;
     let Some(text) = element.json.as_object().and_then(|object| object.get_str("reference")) else { return };
     let fit = match resolve(check, text, scope) {
         Some(resource) => of_resource(check, targets, resource, place, scope),
         None => match type_in(text) {
-            Some(found) => targets.iter().map(|target| of_type(check, target, found.as_str())).fold(Fit::No, Fit::or),
+            Some(found) => Fit::any(targets.iter().map(|target| of_type(check, target, found.as_str()))),
             None => Fit::Unknown,
         },
     };
@@ -140,7 +119,7 @@ pub fn of_resource<'a>(
             Some(name) => Fit::of(covers(name, resource.type_name())),
             None => match of_type(check, target, resource.type_name()) {
                 Fit::No => Fit::No,
-                _ => check.conforms(target, Element::from(resource), place, scope),
+                _ => check.conforms(target, Spot::root(Element::from(resource), place, scope)),
             },
         };
         fit = fit.or(one);

@@ -1,5 +1,6 @@
 //! Fixed values, patterns, limits and lengths. <https://hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.pattern_x_>
 
+use super::allowance::Meter;
 use super::model::Limit;
 use crate::fhir::definitions::PrimitiveType;
 use crate::fhir::json::Json;
@@ -8,13 +9,16 @@ use crate::fhirpath::{Budget, Element, Expression, Item, Value, Variables};
 use std::sync::LazyLock;
 
 /// Whether a value has at least what a pattern has: of objects each member, of lists each item somewhere.
-pub fn matches_pattern(value: &Json, pattern: &Json) -> bool {
+///
+/// Each value that is compared is a step of `left`: lists are compared item by item, and all of it could take for ever.
+pub fn matches_pattern(value: &Json, pattern: &Json, left: &Meter) -> bool {
+    let matches = |found: &Json, wanted: &Json| left.spend() && matches_pattern(found, wanted, left);
     match (value, pattern) {
         (Json::Object(value), Json::Object(pattern)) => {
-            pattern.iter().all(|(name, wanted)| value.get(name).is_some_and(|found| matches_pattern(found, wanted)))
+            pattern.iter().all(|(name, wanted)| value.get(name).is_some_and(|found| matches(found, wanted)))
         }
         (Json::Array(values), Json::Array(pattern)) => {
-            pattern.iter().all(|wanted| values.iter().any(|found| matches_pattern(found, wanted)))
+            pattern.iter().all(|wanted| !left.is_empty() && values.iter().any(|found| matches(found, wanted)))
         }
         _ => value.means_same(pattern),
     }
@@ -44,6 +48,7 @@ fn kind_of(name: &str) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::allowance::Allowance;
     use super::*;
     use crate::fhir::json::parse;
 
@@ -60,7 +65,8 @@ mod tests {
             (r#""x""#, r#""y""#, false),
             (r#"true"#, r#""true""#, false),
         ] {
-            assert_eq!(matches_pattern(&json(value), &json(pattern)), expected, "{value} {pattern}");
+            let left = Allowance::default().marks;
+            assert_eq!(matches_pattern(&json(value), &json(pattern), &left), expected, "{value} {pattern}");
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{WELL, issues, sentences};
 use crate::accounts;
 use crate::support::Server;
+use crate::validation::with_three_faults;
 use serde_json::{Value, json};
 
 fn observation() -> Value {
@@ -21,13 +22,8 @@ fn mode(mode: &str) -> Value {
     json!({"name": "mode", "valueCode": mode})
 }
 
-/// Three faults, each with its own code.
 fn wrong() -> Value {
-    let mut wrong = observation();
-    wrong["status"] = json!("done");
-    wrong["colour"] = json!("red");
-    wrong["dataAbsentReason"] = json!({"text": "lost"});
-    wrong
+    with_three_faults(observation())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,6 +100,11 @@ fn codes_are_bound_to_value_sets_and_what_cannot_be_known_is_said() {
         "exclude":[{"system":"s","concept":[{"code":"b"}]}]}}"#);
     stored.add(r#"{"resourceType":"ValueSet","url":"http://v/whole","compose":{"include":[{"system":"http://c"}]}}"#);
     stored.add(r#"{"resourceType":"CodeSystem","url":"http://c","content":"complete","concept":[{"code":"x","concept":[{"code":"y"}]}]}"#);
+    stored.add(r#"{"resourceType":"CodeSystem","url":"http://nocase","content":"complete","caseSensitive":false,"concept":[{"code":"Xy"}]}"#);
+    stored.add(
+        r#"{"resourceType":"ValueSet","url":"http://v/nocase","compose":{"include":[{"system":"http://nocase"}]}}"#,
+    );
+    stored.add(r#"{"resourceType":"ValueSet","url":"http://v/empty","compose":{"include":[{}]}}"#);
     stored.add(r#"{"resourceType":"ValueSet","url":"http://v/others","compose":{"include":[{"valueSet":["http://v/listed"]},{"valueSet":["http://v/whole"]}]}}"#);
     stored.add(r#"{"resourceType":"ValueSet","url":"http://v/filtered","compose":{"include":[{"system":"s","filter":[{"property":"p","op":"=","value":"v"}]}]}}"#);
     stored.add(r#"{"resourceType":"ValueSet","url":"http://v/circle","compose":{"include":[{"valueSet":["http://v/circle"]}]}}"#);
@@ -110,7 +115,7 @@ fn codes_are_bound_to_value_sets_and_what_cannot_be_known_is_said() {
             r#"{{"path":"Observation.code","min":1,"max":"1","binding":{{"strength":"{strength}","valueSet":"http://v/{name}"}}}}"#
         )
     };
-    for name in ["listed", "whole", "others", "filtered", "circle", "expanded", "nowhere"] {
+    for name in ["listed", "whole", "nocase", "empty", "others", "filtered", "circle", "expanded", "nowhere"] {
         stored.profile(name, "Observation", &bound(name, "required"));
         stored.profile(&format!("{name}-extensible"), "Observation", &bound(name, "extensible"));
     }
@@ -128,6 +133,10 @@ fn codes_are_bound_to_value_sets_and_what_cannot_be_known_is_said() {
         ("listed-extensible", "s", "b", &["warning code-invalid code"]),
         ("whole", "http://c", "y", &[]),
         ("whole", "http://c", "z", WRONG),
+        ("whole", "http://c", "Y", WRONG),
+        ("nocase", "http://nocase", "xY", &[]),
+        ("nocase", "http://nocase", "x", WRONG),
+        ("empty", "s", "a", UNKNOWN),
         ("others", "s", "a", &[]),
         ("others", "http://c", "x", &[]),
         ("others", "s", "c", WRONG),
