@@ -35,7 +35,10 @@ impl Database {
             }
         };
         let tls = Tls::new(&encryption)?;
-        config.connect_timeout(CONNECT_TIMEOUT).application_name("brasa").ssl_mode(tls.mode);
+        config.connect_timeout(CONNECT_TIMEOUT).ssl_mode(tls.mode);
+        if config.get_application_name().is_none() {
+            config.application_name("brasa");
+        }
         Ok(Database { config, tls: tls.connect, embedded })
     }
 

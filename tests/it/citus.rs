@@ -168,9 +168,8 @@ async fn statements_of_one_patient_go_to_the_node_that_owns_the_shard() {
         config = on_port(&config, std::env::var(port).expect(port).parse().unwrap());
         let (worker, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
-        let sql =
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'brasa' AND query LIKE '%FROM resource%'";
-        let direct: i64 = worker.query_one(sql, &[]).await.unwrap().get(0);
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE '%FROM resource%'";
+        let direct: i64 = worker.query_one(sql, &[&schema]).await.unwrap().get(0);
         nodes_with_work += i32::from(direct > 0);
     }
     assert_eq!(nodes_with_work, 2, "both workers serve reads of {schema} directly");

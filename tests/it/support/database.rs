@@ -3,20 +3,24 @@
 use brasa::app::Engine;
 use brasa::config::Settings;
 use brasa::store::embedded::{EmbeddedPostgres, Role};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 use tokio_postgres::{Client, Config, NoTls};
 
-/// Names one test's database. On plain PostgreSQL it is dropped with the last of its clones: hundreds of them would cost
-/// the database more than the tests do.
+/// Names one test's database. What becomes of it with the last of its clones: on plain PostgreSQL it is dropped, since
+/// hundreds of them would cost the database more than the tests do; on Citus, where making one takes a second, it is emptied
+/// for another test.
 #[derive(Debug, Clone)]
 pub struct TestDatabase {
     place: Place,
     name: String,
     _dropped: Option<Arc<Dropped>>,
+    lent: Option<Arc<Lent>>,
 }
 
 /// Drops its database when it goes.
@@ -47,6 +51,61 @@ fn clean(names: mpsc::Receiver<(Plain, String)>) {
             client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
         });
     }
+}
+
+/// Gives its schema back when it goes, unless a test looked behind its server: it may have changed more than rows.
+#[derive(Debug)]
+struct Lent {
+    name: String,
+    is_changed: AtomicBool,
+}
+
+/// Schemas on Citus that were given back, those first that were first.
+static GIVEN_BACK: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.is_changed.load(Ordering::Relaxed) && !std::thread::panicking() {
+            GIVEN_BACK.lock().unwrap().push_back(self.name.clone());
+        }
+    }
+}
+
+/// A schema on Citus without a row, migrated already or for its server to migrate.
+async fn schema_on_citus(url: &str, new: String) -> String {
+    let client = connect(&url.parse().unwrap()).await;
+    let given_back = GIVEN_BACK.lock().unwrap().pop_front();
+    if let Some(name) = given_back
+        && empty(&client, &name).await
+    {
+        return name;
+    }
+    client.batch_execute(&format!("CREATE SCHEMA {new}")).await.unwrap();
+    new
+}
+
+/// Removes all rows but those that the migrations made. False where that would not make it as it was.
+async fn empty(client: &Client, name: &str) -> bool {
+    // Its server may still be writing: a statement goes on when who asked is gone.
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
+    let started = Instant::now();
+    while client.query_one(open, &[&name]).await.unwrap().get::<_, i64>(0) > 0 {
+        if started.elapsed() > Duration::from_secs(10) {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let tables = "SELECT relname::text, relispartition FROM pg_class
+        WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'p')
+        AND relname <> 'secret' AND relname NOT LIKE '%schema_history'";
+    let tables = client.query(tables, &[&name]).await.unwrap();
+    if tables.iter().any(|table| table.get(1)) {
+        return false;
+    }
+    let delete = |table: &tokio_postgres::Row| format!("DELETE FROM {name}.{};", table.get::<_, &str>(0));
+    let all: String = tables.iter().map(delete).collect();
+    client.batch_execute(&format!("BEGIN; {all} COMMIT")).await.unwrap();
+    true
 }
 
 #[derive(Debug, Clone)]
@@ -81,15 +140,15 @@ impl TestDatabase {
         let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         match citus_url() {
             Some(url) => {
-                let database = TestDatabase { place: Place::Citus(url.clone()), name, _dropped: None };
-                let client = connect(&url.parse().unwrap()).await;
-                client.batch_execute(&format!("CREATE SCHEMA {}", database.name)).await.unwrap();
-                database
+                let name = Box::pin(schema_on_citus(&url, name)).await;
+                let lent = Arc::new(Lent { name: name.clone(), is_changed: AtomicBool::new(false) });
+                TestDatabase { place: Place::Citus(url), name, _dropped: None, lent: Some(lent) }
             }
             None => {
                 let plain = plain().await.clone();
                 let dropped = Arc::new(Dropped { plain: plain.clone(), name: name.clone() });
-                let database = TestDatabase { place: Place::Plain(plain.clone()), name, _dropped: Some(dropped) };
+                let place = Place::Plain(plain.clone());
+                let database = TestDatabase { place, name, _dropped: Some(dropped), lent: None };
                 // Two clones of one template at once are refused: tests take turns.
                 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
                 let _turn = TURN.lock().await;
@@ -103,7 +162,7 @@ impl TestDatabase {
 
     /// A database that the test made by itself, by its BRASA_DATABASE_URL.
     pub fn elsewhere(url: String) -> TestDatabase {
-        TestDatabase { place: Place::Elsewhere(url), name: String::new(), _dropped: None }
+        TestDatabase { place: Place::Elsewhere(url), name: String::new(), _dropped: None, lent: None }
     }
 
     /// What BRASA_DATABASE_URL is set to.
@@ -114,7 +173,7 @@ impl TestDatabase {
             }
             Place::Citus(url) => {
                 let separator = if url.contains('?') { '&' } else { '?' };
-                format!("{url}{separator}options=-csearch_path%3D{}", self.name)
+                format!("{url}{separator}application_name={0}&options=-csearch_path%3D{0}", self.name)
             }
             Place::Elsewhere(url) => url.clone(),
         }
@@ -126,7 +185,17 @@ impl TestDatabase {
 
     /// A connection of the test's own, to look behind the server.
     pub async fn connect(&self) -> Client {
+        if let Some(lent) = &self.lent {
+            lent.is_changed.store(true, Ordering::Relaxed);
+        }
         connect(&self.url().parse().unwrap()).await
+    }
+
+    /// As [`TestDatabase::connect`], for who only reads.
+    pub async fn connect_to_read(&self) -> Client {
+        let client = connect(&self.url().parse().unwrap()).await;
+        client.batch_execute("SET default_transaction_read_only = on").await.unwrap();
+        client
     }
 }
 

@@ -180,7 +180,7 @@ impl Server {
     /// Each request so far that asked for a record or for an account has its record, with how it was answered. Bundles are
     /// not looked at: of them each entry is told.
     pub async fn each_is_recorded(&self) {
-        let behind = self.database.connect().await;
+        let behind = self.database.connect_to_read().await;
         let mut recorded: HashMap<String, Vec<i32>> = HashMap::new();
         let sql = "SELECT record ->> 'request', (record ->> 'status')::int
             FROM (SELECT convert_from(record, 'UTF8')::jsonb AS record FROM audit) told";
