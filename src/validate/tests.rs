@@ -69,11 +69,19 @@ fn what_r4_does_not_have_lacks_or_forbids_is_named_with_its_place() {
         (of("Patient", r#""_name":[{"id":"x"}]"#), "structure _name"),
         (of("Patient", r#""name":[]"#), "structure name"),
         (of("Patient", r#""name":[{}]"#), "structure name[0]"),
+        (of("Patient", r#""name":[{"id":"x"}]"#), "invariant name[0]"),
+        (of("Patient", r#""_birthDate":{"id":"x"}"#), "invariant _birthDate"),
+        (of("Patient", r#""name":[{"given":["a",null],"_given":[{"id":"x"},{"id":"y"}]}]"#), "invariant name[0]._given[1]"),
+        (of("Patient", r#""name":[{"family":"a","_given":[]}]"#), "structure name[0]._given"),
+        (of("Patient", r#""name":[{"family":"a","_id":{"id":"x"}}]"#), "structure name[0]._id"),
+        (of("Patient", r#""extension":[{"url":"http://x","_url":{"id":"x"},"valueString":"x"}]"#), "structure extension[0]._url"),
+        (of("Observation", r##""contained":[{"resourceType":"Basic","id":"o","code":{"text":"x"}}],"valueString":"#o""##), "invariant contained[0]"),
+        (of("Observation", r##""contained":[{"resourceType":"Basic","id":"o","code":{"text":"#"}}]"##), "invariant contained[0]"),
         (r#"{"resourceType":"Observation","code":{"text":"x"}}"#.to_owned(), "required status"),
         (of("Patient", r#""communication":[{"preferred":true}]"#), "required communication[0].language"),
         (of("Patient", r#""link":[{"type":"refer"}]"#), "required link[0].other"),
         (of("Observation", r#""valueString":"x","valueBoolean":true"#), "structure value"),
-        (of("Observation", r#""valueString":"x","_valueBoolean":{"id":"x"}"#), "structure value"),
+        (of("Observation", r#""valueString":"x","_valueBoolean":{"extension":[{"url":"http://x","valueString":"x"}]}"#), "structure value"),
         (r#"{"resourceType":"MedicationRequest","status":"active","intent":"order","subject":{"reference":"Patient/p"}}"#.to_owned(), "required medication"),
         (of("Patient", r#""birthDate":"2021-02-29""#), "value birthDate"),
         (of("Patient", r#""multipleBirthInteger":1.5"#), "value multipleBirth"),
@@ -88,7 +96,10 @@ fn what_r4_does_not_have_lacks_or_forbids_is_named_with_its_place() {
         (of("Patient", r#""managingOrganization":{"reference":"Patient/p"}"#), "value managingOrganization.reference"),
         (of("Patient", r#""managingOrganization":{"reference":"http://x/fhir/Patient/p/_history/2"}"#), "value managingOrganization.reference"),
         (of("Patient", r#""managingOrganization":{"type":"Organisation"}"#), "code-invalid managingOrganization.type"),
-        (of("Patient", r#""managingOrganization":{"type":"Patient","reference":"Organization/o"}"#), "value managingOrganization.type"),
+        (of("Observation", r#""subject":{"type":"Patient","reference":"Group/o"}"#), "value subject.type"),
+        (of("Observation", r#""subject":{"type":"Patient","reference":"http://x/fhir/Group/o"}"#), "value subject.type"),
+        (of("Observation", r##""contained":[{"resourceType":"Group","id":"o","type":"person","actual":true}],"subject":{"type":"Patient","reference":"#o"}"##), "value subject.type"),
+        (of("Patient", r#""managingOrganization":{"type":"Device","display":"x"}"#), "value managingOrganization.type"),
         (of("Patient", r##""managingOrganization":{"reference":"#o"}"##), "invariant managingOrganization.reference"),
         (of("Patient", r##""contained":[{"resourceType":"Practitioner","id":"o"}],"managingOrganization":{"reference":"#o"}"##), "value managingOrganization.reference"),
         (of("Patient", r#""contained":[{"resourceType":"Organization","id":"o"}]"#), "invariant contained[0]"),
@@ -140,10 +151,20 @@ fn codes_are_from_the_value_sets_that_r4_requires() {
 
 #[test]
 fn invariants_are_told_by_their_keys_and_doubt_is_no_breach() {
+    let dosage = |dose: &str| {
+        let what =
+            r#""status":"active","intent":"order","medicationCodeableConcept":{"text":"x"},"subject":{"display":"x"}"#;
+        of("MedicationRequest", &format!(r#"{what},"dosageInstruction":[{{"doseAndRate":[{{{dose}}}]}}]"#))
+    };
     let period = |period: &str| of("Patient", &format!(r#""name":[{{"family":"x","period":{period}}}]"#));
     for (text, expected) in [
         (of("Observation", r#""valueString":"x","dataAbsentReason":{"text":"y"}"#), Some("invariant ")),
         (of("Patient", r#""contact":[{"gender":"male"}]"#), Some("invariant contact[0]")),
+        (of("Observation", r#""referenceRange":[{"low":{"value":1,"comparator":"<"}}]"#), Some("invariant referenceRange[0].low")),
+        (of("Observation", r#""valueQuantity":{"value":1,"comparator":"<"}"#), None),
+        (dosage(r#""doseQuantity":{"value":1,"comparator":"<"}"#), Some("invariant dosageInstruction[0].doseAndRate[0].dose")),
+        (dosage(r#""doseRange":{"high":{"value":1}}"#), None),
+        (dosage(r#""doseRange":{"high":{"value":1,"comparator":"<"}}"#), Some("invariant dosageInstruction[0].doseAndRate[0].dose.high")),
         (period(r#"{"start":"2021","end":"2020"}"#), Some("invariant name[0].period")),
         (period(r#"{"start":"2020","end":"2020-05-01"}"#), None),
         (period(r#"{"start":"2020"}"#), None),
@@ -168,6 +189,31 @@ fn resources_in_entries_are_checked_by_themselves() {
     let expected =
         ["invariant entry[1].resource.managingOrganization.reference", "code-invalid entry[1].resource.gender"];
     assert_eq!(faults(bundle, Level::Full), expected);
+}
+
+#[test]
+fn the_cost_grows_as_the_resource_does() {
+    let repeated = |text: &str, count: usize| vec![text; count].join(",");
+    // References that lead to none of many contained resources, and gaps beside very many members that R4 does not have.
+    let contained: Vec<String> =
+        (0..20_000).map(|id| format!(r#"{{"resourceType":"Organization","id":"{id}","name":"x"}}"#)).collect();
+    let referring = repeated(r##"{"reference":"#z"}"##, 20_000);
+    let text = of("Patient", &format!(r#""contained":[{}],"generalPractitioner":[{referring}]"#, contained.join(",")));
+    assert!(check(&resource(&text), Level::Full).is_full());
+    let unknown: Vec<String> = (0..50_000).map(|number| format!(r#""a{number}":0"#)).collect();
+    let text = of("Patient", &format!(r#""name":[{{"given":[{}],{}}}]"#, repeated("null", 50_000), unknown.join(",")));
+    assert!(check(&resource(&text), Level::Full).is_full());
+    // What takes more steps than an invariant has, and is right.
+    let entries: Vec<String> = (0..12_000)
+        .map(|id| {
+            format!(r#"{{"fullUrl":"http://x/Patient/{id}","resource":{{"resourceType":"Patient","id":"{id}"}}}}"#)
+        })
+        .collect();
+    let text = of("Bundle", &format!(r#""type":"collection","entry":[{}]"#, entries.join(",")));
+    assert_eq!(faults(&text, Level::Full), Vec::<String>::new());
+    let codes: Vec<String> = (0..30_000).map(|code| format!(r#"{{"code":"{code}"}}"#)).collect();
+    let text = of("CodeSystem", &format!(r#""status":"active","content":"complete","concept":[{}]"#, codes.join(",")));
+    assert_eq!(faults(&text, Level::Full), Vec::<String>::new());
 }
 
 #[test]

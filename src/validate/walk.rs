@@ -1,5 +1,6 @@
 //! One walk over a resource beside its definition: shapes, names, cardinalities and forms.
 
+use super::contained::Within;
 use super::place::Place;
 use super::primitive::{self, Shape};
 use super::report::{Finding, Report, Severity};
@@ -11,14 +12,15 @@ use crate::fhir::json::{Json, Object};
 use crate::fhirpath::value::Kind;
 use crate::fhirpath::{Element, Value};
 
+const EMPTY_LIST: &str = "A list has at least one item; leave it out when there is none.";
+
 /// The walk, and what it has met so far.
 pub struct Walk<'a> {
     pub level: Level,
     /// Whether what is only bad practice is told, too.
     pub wants_warnings: bool,
     pub report: Report,
-    /// The references to contained resources (`#id`) that were met in the outermost resource under way.
-    pub local: Vec<&'a str>,
+    pub within: Within<'a>,
 }
 
 /// The resources around what is looked at.
@@ -38,13 +40,13 @@ impl Scope<'_> {
 
 impl<'a> Walk<'a> {
     pub fn new(level: Level) -> Walk<'a> {
-        Walk { level, wants_warnings: false, report: Report::default(), local: Vec::new() }
+        Walk { level, wants_warnings: false, report: Report::default(), within: Within::default() }
     }
 
     /// A resource that stands by itself, or in an entry or a parameter.
     pub fn resource(&mut self, json: &'a Json, resource_type: ResourceType, place: &Place<'_>) {
         let Json::Object(object) = json else { return };
-        let around = std::mem::take(&mut self.local);
+        let around = std::mem::replace(&mut self.within, Within::of(object));
         let resource = Value { json, kind: Kind::Complex(root(resource_type)) };
         self.resource_in(json, object, resource_type, place, Scope { resource, outermost: resource });
         if self.level != Level::Off {
@@ -53,7 +55,7 @@ impl<'a> Walk<'a> {
         if self.wants_warnings {
             self.narrative(object, resource_type, place);
         }
-        self.local = around;
+        self.within = around;
     }
 
     /// Good practice for all that can have one (dom-6); contained resources are told of in their container's.
@@ -109,19 +111,27 @@ impl<'a> Walk<'a> {
         if object.is_empty() && !matches!(place, Place::Member(Place::Top, "meta")) {
             self.fault("structure", place, "An object has at least one member.".to_owned());
         }
+        // What stands beside a primitive may be an id alone, where there is a value.
+        let has_only_id = || object.len() == 1 && object.get("id").is_some();
+        if node != Node::element() && has_only_id() && !node.is_resource() {
+            self.only_id(place);
+        }
         self.members(object, node, place, scope);
         self.demands(object, node, place);
-        match node.type_name() {
-            "Reference" => reference::check_type_of_reference(self, object, place),
-            "Extension" => extension::check(self, object, place),
-            _ => {}
+        if node.type_name() == "Extension" {
+            extension::check(self, object, place);
         }
+    }
+
+    fn only_id(&mut self, place: &Place<'_>) {
+        self.fault("invariant", place, "An element has a value or children besides its id (ele-1).".to_owned());
     }
 
     fn members(&mut self, object: &'a Object, node: Node, place: &Place<'_>, scope: Scope<'a>) {
         let mut chosen: Vec<(&'static str, &'static str)> = Vec::new();
         for (name, value) in object.iter() {
-            let beside = name.strip_prefix('_').and_then(|name| node.child(name));
+            let beside =
+                name.strip_prefix('_').filter(|name| !node.has_attribute(name)).and_then(|name| node.child(name));
             if let Some(element) = beside.filter(|element| matches!(element.kind, ElementKind::Primitive(_))) {
                 self.choose(element, &mut chosen, place);
                 let sibling = object.get(element.name);
@@ -130,7 +140,7 @@ impl<'a> Walk<'a> {
                 self.choose(element, &mut chosen, place);
                 let place = Place::Member(place, element.choice.unwrap_or(element.name));
                 self.member(value, element, object, &place, scope);
-            } else if self.level != Level::Off && !(name == "resourceType" && is_resource(node)) {
+            } else if self.level != Level::Off && !(name == "resourceType" && node.is_resource()) {
                 let message = format!("{} has no element `{}`.", describe(node), shortened(name));
                 self.fault("structure", &Place::Member(place, name), message);
             }
@@ -152,7 +162,9 @@ impl<'a> Walk<'a> {
 
     fn demands(&mut self, object: &Object, node: Node, place: &Place<'_>) {
         for demand in node.demands() {
-            let is_there = |name: &&str| object.get(name).is_some() || has_beside(object, name);
+            let is_there = |name: &&str| {
+                object.get(name).is_some() || !node.has_attribute(name) && beside_of(object, name).is_some()
+            };
             if !demand.properties.iter().any(is_there) {
                 let forms = match demand.properties.as_slice() {
                     [_] => format!("`{}`", demand.name),
@@ -175,13 +187,16 @@ impl<'a> Walk<'a> {
         match (value, element.is_list) {
             (Json::Array(items), true) => {
                 if items.is_empty() && self.level != Level::Off {
-                    let message = "A list has at least one item; leave it out when there is none.";
-                    self.fault("structure", place, message.to_owned());
+                    self.fault("structure", place, EMPTY_LIST.to_owned());
                 }
+                // Looked for once, and only where it matters.
+                let has_gaps = self.level != Level::Off && items.contains(&Json::Null);
+                let besides = has_gaps.then(|| beside_of(object, element.name)).flatten().map(Json::items);
+                let is_filled =
+                    |position| matches!(besides.and_then(|besides| besides.get(position)), Some(Json::Object(_)));
                 for (position, value) in items.iter().enumerate() {
                     let place = Place::Item(place, position);
-                    if matches!(value, Json::Null) && self.level != Level::Off && !is_filled(object, element, position)
-                    {
+                    if has_gaps && matches!(value, Json::Null) && !is_filled(position) {
                         let message = format!(
                             "null stands for a value only where `_{}` has something at the same position.",
                             element.name
@@ -221,7 +236,7 @@ impl<'a> Walk<'a> {
             // In a list of primitives, null stands where only the extension beside it has something to say.
             (ElementKind::Primitive(_), Json::Null) if place.is_item() => {}
             (ElementKind::Primitive(primitive), value) if Shape::of(primitive).fits(value) => {
-                self.primitive(value, primitive, element, place);
+                self.primitive(value, primitive, element, place, scope);
                 let primitive = Element { json: value, beside: None, kind: Kind::Primitive(primitive) };
                 self.holds(element.constraints, primitive, place, scope);
             }
@@ -249,7 +264,14 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn primitive(&mut self, value: &'a Json, primitive: PrimitiveType, element: &Definition, place: &Place<'_>) {
+    fn primitive(
+        &mut self,
+        value: &'a Json,
+        primitive: PrimitiveType,
+        element: &Definition,
+        place: &Place<'_>,
+        scope: Scope<'a>,
+    ) {
         if self.level == Level::Off {
             return;
         }
@@ -257,8 +279,8 @@ impl<'a> Walk<'a> {
             return self.fault("value", place, format!("R4 has {expected} here; this is not one."));
         }
         let Json::String(text) = value else { return };
-        if text.starts_with('#') {
-            self.local.push(text);
+        if matches!(primitive, PrimitiveType::Uri | PrimitiveType::Url | PrimitiveType::Canonical) {
+            self.within.note(text, scope);
         }
         if let (Level::Full, PrimitiveType::Code, Some(value_set)) = (self.level, primitive, element.binding) {
             code::check_code(self, text, value_set, place);
@@ -274,16 +296,18 @@ impl<'a> Walk<'a> {
         place: &Place<'_>,
         scope: Scope<'a>,
     ) {
+        let values = sibling.map(Json::items).unwrap_or_default();
+        let value_at = |position| values.get(position).is_some_and(|value| !matches!(value, Json::Null));
         match value {
             Json::Array(items) if element.is_list => {
+                if items.is_empty() && self.level != Level::Off {
+                    self.fault("structure", place, EMPTY_LIST.to_owned());
+                }
                 for (position, value) in items.iter().enumerate() {
                     let place = Place::Item(place, position);
-                    let has_value = || {
-                        let values = sibling.map(Json::items).unwrap_or_default();
-                        values.get(position).is_some_and(|value| !matches!(value, Json::Null))
-                    };
+                    let has_value = || value_at(position);
                     match value {
-                        Json::Object(inner) => self.object(inner, Node::element(), &place, scope),
+                        Json::Object(inner) => self.beside(inner, has_value(), &place, scope),
                         Json::Null if self.level == Level::Off || has_value() => {}
                         Json::Null => {
                             let message = "At each position there is a value or something beside it.";
@@ -293,26 +317,23 @@ impl<'a> Walk<'a> {
                     }
                 }
             }
-            Json::Object(inner) if !element.is_list => self.object(inner, Node::element(), place, scope),
+            Json::Object(inner) if !element.is_list => self.beside(inner, value_at(0), place, scope),
             other if element.is_list => self.wrong_shape(place, "an array", other),
             other => self.wrong_shape(place, "an object with id and extension", other),
         }
     }
+
+    fn beside(&mut self, inner: &'a Object, has_value: bool, place: &Place<'_>, scope: Scope<'a>) {
+        if !has_value && self.level != Level::Off && inner.len() == 1 && inner.get("id").is_some() {
+            self.only_id(place);
+        }
+        self.object(inner, Node::element(), place, scope);
+    }
 }
 
-/// Whether the list beside a list of primitives has something at this position.
-fn is_filled(object: &Object, element: &Definition, position: usize) -> bool {
-    let beside = object.iter().find(|(name, _)| name.strip_prefix('_') == Some(element.name));
-    let items = beside.map(|(_, value)| value.items()).unwrap_or_default();
-    items.get(position).is_some_and(|item| matches!(item, Json::Object(_)))
-}
-
-fn has_beside(object: &Object, name: &str) -> bool {
-    object.iter().any(|(key, _)| key.strip_prefix('_') == Some(name))
-}
-
-fn is_resource(node: Node) -> bool {
-    ResourceType::parse(node.type_name()).is_some_and(|resource_type| root(resource_type) == node)
+/// What stands beside the primitives of a name.
+fn beside_of<'o>(object: &'o Object, name: &str) -> Option<&'o Json> {
+    object.iter().find(|(key, _)| key.strip_prefix('_') == Some(name)).map(|(_, value)| value)
 }
 
 /// `A Patient`, `Patient.contact`.

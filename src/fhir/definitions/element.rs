@@ -120,6 +120,17 @@ impl Node {
         self.child_slice().iter()
     }
 
+    /// Whether this is a resource type, and no datatype or backbone element.
+    pub fn is_resource(self) -> bool {
+        DEFINITIONS.resources.get(self.type_name()) == Some(&self)
+    }
+
+    /// Whether the property of this name is a plain string, an attribute in XML, with nothing beside it: `id` but of a
+    /// resource, and the `url` of an Extension.
+    pub fn has_attribute(self, name: &str) -> bool {
+        name == "id" && !self.is_resource() || name == "url" && self.type_name() == "Extension"
+    }
+
     /// Whether this is the datatype Reference.
     pub fn is_reference(self) -> bool {
         self.type_name() == "Reference"

@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(value_sets().filter(Option::is_none).count(), 0);
         assert_eq!(value_sets().count(), 225);
         assert_eq!(constraints().filter(Option::is_none).count(), 0);
-        assert_eq!(constraints().count(), 244);
+        assert_eq!(constraints().count(), 299);
     }
 
     #[test]

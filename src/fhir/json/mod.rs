@@ -8,7 +8,7 @@ mod parse;
 mod pointer;
 mod write;
 
-pub use parse::{Parser, parse};
+pub use parse::{Parser, VALUES_MAX, parse};
 pub use pointer::{Pointer, index};
 use smol_str::SmolStr;
 

@@ -1,15 +1,18 @@
 //! Reading XML into the tree of JSON: without DTDs, without entities of its own, no deeper than allowed.
 
 use super::write::is_attribute;
-use super::{FHIR, XHTML};
+use super::{FHIR, XHTML, character, is_character};
 use crate::fhir::definitions::{Element, ElementKind, Node, PrimitiveType, ResourceType, root};
 use crate::fhir::invalid::{Invalid, Result};
-use crate::fhir::json::{Json, Object, parse};
+use crate::fhir::json::{Json, Object, VALUES_MAX, parse};
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use quick_xml::reader::{NsReader, Reader as Plain};
 use smol_str::SmolStr;
+
+/// An element declares at most so many namespaces. Each is looked through for each element inside.
+const NAMESPACES_MAX: usize = 8;
 
 /// Reads a resource. `depth_max`: elements inside elements.
 ///
@@ -18,7 +21,13 @@ use smol_str::SmolStr;
 pub fn read(text: &[u8], depth_max: usize) -> Result<Json> {
     let text = std::str::from_utf8(text).map_err(|_| Invalid::syntax("The XML is not UTF-8."))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { xml: NsReader::from_str(text), text, places: Vec::new(), depth_max };
+    let mut xml = NsReader::from_str(text);
+    xml.resolver_mut().set_max_declarations_per_element(NAMESPACES_MAX);
+    xml.config_mut().check_comments = true;
+    let mut reader = Reader { xml, text, places: Vec::new(), depth_max, elements: 0 };
+    if let Some((at, _)) = text.char_indices().find(|(_, letter)| !is_character(*letter)) {
+        return Err(reader.syntax_at(at, "A character that XML does not have."));
+    }
     let resource = match reader.next()? {
         Met::Open(tag) => reader.resource(&tag)?,
         Met::Close | Met::End => return Err(reader.syntax("A resource was expected; there is no element.")),
@@ -35,6 +44,8 @@ struct Reader<'t> {
     /// The elements around, for messages.
     places: Vec<String>,
     depth_max: usize,
+    /// So many were read.
+    elements: usize,
 }
 
 /// A tag, with its attributes read.
@@ -91,7 +102,13 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn tag(&self, tag: &BytesStart<'_>, is_empty: bool, start: usize) -> Result<Tag> {
+    fn tag(&mut self, tag: &BytesStart<'_>, is_empty: bool, start: usize) -> Result<Tag> {
+        self.elements += 1;
+        if self.elements > VALUES_MAX {
+            return Err(Invalid::bound(format!(
+                "The XML holds more than {VALUES_MAX} elements, the most that is read at once."
+            )));
+        }
         let (namespace, name) = self.xml.resolver().resolve_element(tag.name());
         let is_xhtml = match namespace {
             ResolveResult::Bound(Namespace(bound)) if bound == FHIR.as_bytes() => false,
@@ -110,6 +127,9 @@ impl<'t> Reader<'t> {
             }
             let value =
                 attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|fault| self.broken(&fault.to_string()))?;
+            if !value.chars().all(is_character) {
+                return Err(self.syntax("A character that XML does not have."));
+            }
             attributes.push((key, value.into_owned()));
         }
         Ok(Tag { name, is_xhtml, is_empty, has_namespace, attributes, start })
@@ -127,7 +147,7 @@ impl<'t> Reader<'t> {
         if is_outermost {
             self.places.push(tag.name.clone());
         }
-        self.children(tag, root(resource_type), &mut object)?;
+        self.children(tag, root(resource_type), true, &mut object)?;
         if is_outermost {
             self.places.pop();
         }
@@ -135,7 +155,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Reads what is inside a tag, up to the one that closes it.
-    fn children(&mut self, tag: &Tag, node: Node, object: &mut Object) -> Result<()> {
+    fn children(&mut self, tag: &Tag, node: Node, is_resource: bool, object: &mut Object) -> Result<()> {
         let mut gathered: Vec<Gathered> = Vec::new();
         loop {
             let inner = match if tag.is_empty { Met::Close } else { self.next()? } {
@@ -143,10 +163,7 @@ impl<'t> Reader<'t> {
                 Met::Close => break,
                 Met::End => return Err(self.syntax("The XML ends in the middle.")),
             };
-            let Some(element) = node.child(&inner.name) else {
-                let message = format!("R4 has no element `{}` here. {}", inner.name, self.where_now());
-                return Err(Invalid::structure(self.place(), message));
-            };
+            let element = self.child(&inner, node, is_resource)?;
             let position = gathered.iter().position(|one| std::ptr::eq(one.element, element));
             let position = position.unwrap_or_else(|| {
                 gathered.push(Gathered { element, items: Vec::new() });
@@ -173,6 +190,23 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
+    /// What a tag inside another one is of.
+    fn child(&self, inner: &Tag, node: Node, is_resource: bool) -> Result<&'static Element> {
+        let refused = |place, message| Err(Invalid::structure(place, format!("{message} {}", self.where_now())));
+        let place = || format!("{}.{}", self.place(), inner.name);
+        if !is_resource && is_attribute(node, &inner.name) {
+            return refused(place(), format!("`{}` is an attribute here, not an element.", inner.name));
+        }
+        let Some(element) = node.child(&inner.name) else {
+            return refused(self.place(), format!("R4 has no element `{}` here.", inner.name));
+        };
+        if inner.is_xhtml != (element.kind == ElementKind::Primitive(PrimitiveType::Xhtml)) {
+            let namespace = if inner.is_xhtml { FHIR } else { XHTML };
+            return refused(place(), format!("`{}` is of the namespace {namespace}.", inner.name));
+        }
+        Ok(element)
+    }
+
     fn element(&mut self, tag: &Tag, element: &'static Element) -> Result<(Option<Json>, Option<Json>)> {
         match element.kind {
             ElementKind::Primitive(PrimitiveType::Xhtml) => Ok((Some(self.narrative(tag)?), None)),
@@ -185,7 +219,7 @@ impl<'t> Reader<'t> {
                     }
                 }
                 self.no_attributes(tag, if node.type_name() == "Extension" { &["id", "url"] } else { &["id"] })?;
-                self.children(tag, node, &mut object)?;
+                self.children(tag, node, false, &mut object)?;
                 Ok((Some(Json::Object(object)), None))
             }
             ElementKind::Resource => {
@@ -218,7 +252,11 @@ impl<'t> Reader<'t> {
         if let Some(id) = attribute(tag, "id") {
             beside.push(SmolStr::new_static("id"), Json::string(id));
         }
-        self.children(tag, Node::element(), &mut beside)?;
+        self.children(tag, Node::element(), false, &mut beside)?;
+        if value.is_none() && beside.is_empty() {
+            let message = format!("`{}` has neither a value nor an extension. {}", tag.name, self.where_now());
+            return Err(Invalid::structure(self.place(), message));
+        }
         Ok((value, Some(beside).filter(|beside| !beside.is_empty()).map(Json::Object)))
     }
 
@@ -245,7 +283,7 @@ impl<'t> Reader<'t> {
 
     /// The whole `div`, as it is written.
     fn narrative(&mut self, tag: &Tag) -> Result<Json> {
-        if !tag.is_xhtml || !tag.has_namespace {
+        if !tag.has_namespace {
             let message = format!("A narrative is a `div` that declares xmlns=\"{XHTML}\". {}", self.where_now());
             return Err(Invalid::structure(self.place(), message));
         }
@@ -300,7 +338,11 @@ impl<'t> Reader<'t> {
     }
 
     fn where_now(&self) -> String {
-        let read = self.text.get(..self.offset()).unwrap_or(self.text);
+        self.line_and_column(self.offset())
+    }
+
+    fn line_and_column(&self, at: usize) -> String {
+        let read = self.text.get(..at).unwrap_or(self.text);
         let line = read.matches('\n').count() + 1;
         let column = read.rsplit('\n').next().map_or(0, |rest| rest.chars().count());
         format!("(Line {line}, column {column}.)")
@@ -308,6 +350,10 @@ impl<'t> Reader<'t> {
 
     fn syntax(&self, message: &str) -> Invalid {
         Invalid::syntax(format!("{message} {}", self.where_now()))
+    }
+
+    fn syntax_at(&self, at: usize, message: &str) -> Invalid {
+        Invalid::syntax(format!("{message} {}", self.line_and_column(at)))
     }
 
     fn broken(&self, why: &str) -> Invalid {
@@ -349,12 +395,16 @@ fn settle(gathered: Gathered, object: &mut Object) {
 
 /// A character by its number, or one of the five that XML itself has.
 fn is_known(name: &BytesRef<'_>) -> bool {
-    name.is_char_ref() || [&b"amp"[..], b"lt", b"gt", b"quot", b"apos"].contains(&&**name)
+    std::str::from_utf8(name).is_ok_and(|name| character(name).is_some())
 }
 
 /// Whether a text is one element, closed, without document type and foreign entities.
 pub(super) fn is_well_formed(text: &str) -> bool {
+    if !text.chars().all(is_character) {
+        return false;
+    }
     let mut xml = Plain::from_str(text);
+    xml.config_mut().check_comments = true;
     let (mut depth, mut roots) = (0_usize, 0_usize);
     loop {
         match xml.read_event() {

@@ -93,6 +93,17 @@ fn what_is_not_fhirs_xml_is_refused_with_its_place() {
         ),
         (patient("<text><status value=\"empty\"/><div>x</div></text>"), Fault::Structure, "Patient.text.div"),
         (patient("<active value=\"&nbsp;\"/>"), Fault::Syntax, ""),
+        (patient("<active/>"), Fault::Structure, "Patient.active"),
+        (
+            patient("<active xmlns=\"http://www.w3.org/1999/xhtml\" value=\"true\"/>"),
+            Fault::Structure,
+            "Patient.active",
+        ),
+        (patient("<name><id value=\"a\"/><family value=\"b\"/></name>"), Fault::Structure, "Patient.name[0].id"),
+        (patient("<extension><url value=\"http://a\"/></extension>"), Fault::Structure, "Patient.extension[0].url"),
+        (patient("<name><family value=\"a\u{1}\"/></name>"), Fault::Syntax, ""),
+        (patient("<name><family value=\"a&#1;\"/></name>"), Fault::Syntax, ""),
+        (patient("<!-- a -- b -->"), Fault::Syntax, ""),
         (patient("<text><div xmlns=\"http://www.w3.org/1999/xhtml\">&nbsp;</div></text>"), Fault::Syntax, ""),
         (format!("<!DOCTYPE Patient [<!ENTITY a \"b\">]>{}", patient("<active value=\"&a;\"/>")), Fault::Syntax, ""),
         (format!("<!DOCTYPE Patient SYSTEM \"file:///etc/passwd\">{}", patient("")), Fault::Syntax, ""),
@@ -114,9 +125,23 @@ fn what_has_no_form_in_xml_is_refused_by_name() {
         (r#"{"resourceType":"Patient","colour":"red"}"#, "colour"),
         (r#"{"resourceType":"Patient","active":{}}"#, "active"),
         (r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div>"}}"#, "div"),
+        (r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div>\u0001</div>"}}"#, "div"),
+        (r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div>&#1;</div>"}}"#, "div"),
         (r#"{"resourceType":"Patient","text":{"status":"generated","div":"<div>&nbsp;</div>"}}"#, "div"),
     ] {
         let refused = write(parse(text.as_bytes(), 100).unwrap().as_object().unwrap(), false).unwrap_err();
         assert_eq!(refused.expression, place, "{text}");
     }
+}
+
+#[test]
+fn very_many_elements_and_namespaces_are_too_many() {
+    let many = |inside: &str, count: usize| {
+        format!("<Patient xmlns=\"http://hl7.org/fhir\">{}</Patient>", inside.repeat(count))
+    };
+    let refused = read(many("<name/>", crate::fhir::json::VALUES_MAX).as_bytes(), 64).unwrap_err();
+    assert_eq!(refused.fault, Fault::Bound);
+    let declared: String = (0..9).map(|number| format!(" xmlns:n{number}=\"http://n\"")).collect();
+    let refused = read(many(&format!("<name{declared}/>"), 1).as_bytes(), 64).unwrap_err();
+    assert_eq!(refused.fault, Fault::Syntax, "{refused}");
 }

@@ -1,7 +1,7 @@
 //! Writing XML: elements in the order of the definitions, values as attributes.
 
-use super::FHIR;
 use super::read::is_well_formed;
+use super::{FHIR, is_character};
 use crate::fhir::definitions::{Element, ElementKind, Node, PrimitiveType, ResourceType, root};
 use crate::fhir::invalid::{Invalid, Result};
 use crate::fhir::json::{Json, Object};
@@ -172,8 +172,8 @@ impl Writer {
                 '\n' => self.raw("&#10;"),
                 '\r' => self.raw("&#13;"),
                 '\t' => self.raw("&#9;"),
-                // XML 1.0 has no form for the others below a space.
-                letter if letter < ' ' => self.raw("\u{fffd}"),
+                // XML 1.0 has no form for it.
+                letter if !is_character(letter) => self.raw("\u{fffd}"),
                 letter => self.raw(letter.encode_utf8(&mut [0; 4])),
             }
         }
@@ -199,5 +199,5 @@ fn at(side: Option<&Json>, position: usize) -> Option<&Json> {
 
 /// Whether a member of an object that is no resource is an attribute of its tag.
 pub(super) fn is_attribute(node: Node, name: &str) -> bool {
-    name == "id" || (name == "url" && node.type_name() == "Extension")
+    name == "id" || node.has_attribute(name)
 }

@@ -3,6 +3,8 @@
 //!
 //! Read once from left to right, without a tree: the names of open tags are all that is kept.
 
+use crate::fhir::xml::{character, is_character};
+
 const ELEMENTS: [&str; 50] = [
     "a",
     "abbr",
@@ -131,7 +133,7 @@ const ENTITY_BYTES_MAX: usize = 10;
 
 pub(super) fn is_allowed(text: &str) -> bool {
     let mut reading = Reading::default();
-    reading.read(text.trim()) == Some(()) && reading.has_content
+    text.chars().all(is_character) && reading.read(text.trim()) == Some(()) && reading.has_content
 }
 
 #[derive(Default)]
@@ -173,7 +175,8 @@ impl<'t> Reading<'t> {
     /// Behind `<`; gives what is behind the tag or comment.
     fn markup(&mut self, markup: &'t str) -> Option<&'t str> {
         if let Some(comment) = markup.strip_prefix("!--") {
-            return comment.split_once("-->").map(|(_, behind)| behind);
+            // Two hyphens end it, and then nothing but the end may follow.
+            return comment.split_once("--").and_then(|(_, behind)| behind.strip_prefix('>'));
         }
         if let Some(closing) = markup.strip_prefix('/') {
             let (name, behind) = closing.split_once('>')?;
@@ -238,21 +241,49 @@ fn attributes<'t>(element: &str, rest: &'t str) -> Option<Tag<'t>> {
 /// Whether an address does something when it is followed: active content is what a narrative never has.
 fn is_active(attribute: &str, value: &str) -> bool {
     let is_address = matches!(attribute, "href" | "src" | "cite" | "longdesc");
-    // What a browser skips, whoever writes it might count on.
-    let plain: String =
-        value.chars().filter(|letter| !letter.is_whitespace() && !letter.is_control()).take(16).collect();
+    if !is_address {
+        return false;
+    }
+    // What a browser reads and skips, whoever writes it might count on.
+    let read = Characters { rest: value };
+    let plain: String = read.filter(|letter| !letter.is_whitespace() && !letter.is_control()).take(16).collect();
     let plain = plain.to_ascii_lowercase();
-    is_address && (plain.starts_with("javascript:") || plain.starts_with("vbscript:") || plain.starts_with('&'))
+    plain.starts_with("javascript:") || plain.starts_with("vbscript:")
 }
 
-/// Every `&` begins a name or number that ends with `;`.
-fn entities(text: &str) -> Option<()> {
-    for rest in text.split('&').skip(1) {
-        let end = rest.bytes().take(ENTITY_BYTES_MAX).position(|byte| byte == b';')?;
-        let name = rest.get(..end)?.trim_start_matches('#');
-        (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(())?;
+/// The characters that a text with names and numbers of characters stands for, as far as it can be read.
+struct Characters<'t> {
+    rest: &'t str,
+}
+
+impl Iterator for Characters<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let letter = self.rest.chars().next()?;
+        let behind = self.rest.get(letter.len_utf8()..)?;
+        match (letter == '&').then(|| entity(behind)).flatten() {
+            Some((letter, behind)) => {
+                self.rest = behind;
+                Some(letter)
+            }
+            None => {
+                self.rest = behind;
+                Some(letter)
+            }
+        }
     }
-    Some(())
+}
+
+/// Every `&` begins a name or number of XML that ends with `;`: HTML's names are none.
+fn entities(text: &str) -> Option<()> {
+    text.split('&').skip(1).try_for_each(|rest| entity(rest).map(|_| ()))
+}
+
+/// The character whose name or number stands at the start, and what is behind its `;`.
+fn entity(rest: &str) -> Option<(char, &str)> {
+    let end = rest.bytes().take(ENTITY_BYTES_MAX).position(|byte| byte == b';')?;
+    Some((character(rest.get(..end)?)?, rest.get(end + 1..)?))
 }
 
 #[cfg(test)]
@@ -267,7 +298,8 @@ mod tests {
     fn what_the_page_allows_passes() {
         for inner in [
             "a",
-            "<p>a &amp; b &#160;&lt;</p><br/><hr />",
+            "<p>a &amp; b &#160;&#xA0;&lt;</p><br/><hr />",
+            "<a href=\"&#x2e;/a\">x</a>",
             "<table class='grid'><tr><td colspan=\"2\">a</td></tr></table>",
             "<img src=\"#p1\" alt=\"\"/>",
             "<a href=\"https://example.org/?a=1&amp;b=2\">x</a><!-- <script> -->",
@@ -295,6 +327,14 @@ mod tests {
             "<p class=x>a</p>",
             "<p class='x' class='y'>a</p>",
             "<p class='x'id='y'>a</p>",
+            "<a href=\"java&#115;cript:x()\">a</a>",
+            "<a href=\"javascript&#x3a;x()\">a</a>",
+            "<p>a&nbsp;b</p>",
+            "<p>a&#0;b</p>",
+            "<p>a&#xffff;b</p>",
+            "<p>a&#+65;b</p>",
+            "<p>a\u{1}b</p>",
+            "<!-- a -- b -->a",
             "<![CDATA[a]]>",
             "<?x y?>a",
             "a</div><div>b",

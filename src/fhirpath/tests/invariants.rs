@@ -18,7 +18,7 @@ fn every_invariant_of_r4_compiles() {
         }
         count += 1;
     }
-    assert_eq!(count, 244);
+    assert_eq!(count, 299);
 }
 
 /// The compiled invariants of a path, each with its key.

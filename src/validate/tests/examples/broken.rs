@@ -96,8 +96,12 @@ fn an_example_in_which_an_invariant_is_broken_is_refused_for_that_invariant() {
 fn every_invariant_of_severity_error_is_broken_somewhere() {
     let defined = rows(DEFINITIONS).into_iter().filter(|row| row[2] == "error");
     let defined: BTreeSet<(String, String)> = defined.map(|row| (row[0].clone(), row[1].clone())).collect();
+    // One of the profile that R4 has for these elements: it is broken at some of them, of each form.
+    let (of_simple, defined): (BTreeSet<_>, BTreeSet<_>) = defined.into_iter().partition(|(_, key)| key == "sqty-1");
     let never = NEVER_BROKEN.iter().map(|(path, key, _)| ((*path).to_owned(), (*key).to_owned()));
     let broken = rows(TABLE).into_iter().map(|row| (row[0].clone(), row[1].clone()));
-    assert_eq!(broken.chain(never).collect::<BTreeSet<_>>(), defined);
-    assert_eq!(defined.len(), 210);
+    let (simple, broken): (BTreeSet<_>, BTreeSet<_>) = broken.partition(|(_, key)| key == "sqty-1");
+    assert_eq!(broken.into_iter().chain(never).collect::<BTreeSet<_>>(), defined);
+    assert_eq!((defined.len(), of_simple.len()), (210, 55));
+    assert!(simple.is_subset(&of_simple) && simple.iter().any(|(path, _)| path.ends_with("[x]")), "{simple:?}");
 }
