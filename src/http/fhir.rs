@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// The reason for which an administrator opens clinical data.
 const X_BREAK_GLASS: HeaderName = HeaderName::from_static("x-break-glass");
+/// A longer body keeps a thread busy for some milliseconds (bytes).
+const SHORT_BODY_BYTES_MAX: usize = 64 << 10;
 /// The addresses under which FHIR is served; the longer one first.
 const PREFIXES: &[&str] = &["/fhir/R4", "/fhir"];
 
@@ -124,25 +126,25 @@ async fn answer_one(
     let (base, id) = (base.to_owned(), told.id.to_string());
     let asked = Request { interaction, query, conditions, prefer, base, body: body.bytes.clone(), id };
     let context = Arc::clone(&state.context);
-    let is_bundle = matches!(asked.interaction, Interaction::Bundle);
+    let is_long = matches!(asked.interaction, Interaction::Bundle) || asked.body.len() > SHORT_BODY_BYTES_MAX;
     told.is_recorded = true;
     let work = async move {
         let answered = handle(&context, &grant, &asked).await;
         drop((body, in_flight));
         answered
     };
-    in_its_own_task(state, is_bundle, work).await
+    in_its_own_task(state, is_long, work).await
 }
 
 /// A client that goes away does not cut a write in the middle, and a fault stays in its request.
 async fn in_its_own_task(
     state: &State,
-    is_bundle: bool,
+    is_long: bool,
     work: impl Future<Output = Result<Response>> + Send + 'static,
 ) -> Result<Response> {
-    // A Bundle may keep a thread busy for long, so it leaves this one to the sockets; for all else the way to another
-    // thread and back costs more than it saves (docs/PERFORMANCE.md).
-    let task = if is_bundle { state.runtime.spawn(work) } else { actix_web::rt::spawn(work) };
+    // What may keep a thread busy for long leaves this one to the sockets; for all else the way to another thread and back costs
+    // more than it saves (docs/PERFORMANCE.md).
+    let task = if is_long { state.runtime.spawn(work) } else { actix_web::rt::spawn(work) };
     // Not the fault's own text: a panic may quote what it tripped over.
     task.await.map_err(|fault| {
         Error::internal(if fault.is_panic() {

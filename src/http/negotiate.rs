@@ -47,7 +47,16 @@ pub fn accepted(format: Option<&str>, accept: Option<&str>) -> Result<Format> {
     let mut best: Option<(f32, Format)> = None;
     let is_browser = ranges.iter().any(|range| split(range).0 == "text/html");
     let for_pages = |range: &&str| is_browser && split(range).0 == "application/xml";
-    for (weight, format) in ranges.into_iter().filter(|range| !for_pages(range)).filter_map(acceptable) {
+    // What the client excludes by name, and nowhere takes by name, it does not mean by a range that takes anything.
+    let names = |format: Format, takes: bool| {
+        let is_it =
+            |range: &&str| acceptable(range, None).is_some_and(|(weight, of)| of == format && (weight > 0.0) == takes);
+        ranges.iter().any(is_it)
+    };
+    let is_excluded = |format: &Format| names(*format, false) && !names(*format, true);
+    let any = [Format::Json, Format::Xml].into_iter().find(|format| !is_excluded(format));
+    let acceptable = ranges.iter().filter(|range| !for_pages(range)).filter_map(|range| acceptable(range, any));
+    for (weight, format) in acceptable.filter(|(weight, _)| *weight > 0.0) {
         if best.is_none_or(|(heaviest, _)| weight > heaviest) {
             best = Some((weight, format));
         }
@@ -59,13 +68,14 @@ pub fn accepted(format: Option<&str>, accept: Option<&str>) -> Result<Format> {
     })
 }
 
-/// The weight of a range and the form that it takes; none where nothing is written for it.
-fn acceptable(range: &str) -> Option<(f32, Format)> {
+/// The weight of a range and the form that it takes, which is `any` where it takes anything; none where nothing is written for
+/// it.
+fn acceptable(range: &str, any: Option<Format>) -> Option<(f32, Format)> {
     let (name, parameters) = split(range);
     let takes_any = ["*/*", "application/*", ""].contains(&name.as_str());
-    let format = Format::named(&name).or(takes_any.then_some(Format::Json))?;
+    let format = Format::named(&name).or(any.filter(|_| takes_any))?;
     let weight = parameters.iter().find(|(key, _)| key == "q").and_then(|(_, value)| value.parse().ok()).unwrap_or(1.0);
-    (weight > 0.0 && is_r4(&parameters)).then_some((weight, format))
+    is_r4(&parameters).then_some((weight, format))
 }
 
 /// In which form a body of this content type is read for this interaction.
@@ -160,11 +170,13 @@ mod tests {
             ("application/fhir+json;q=0.8, application/fhir+xml;q=0.9", Format::Xml),
             ("application/fhir+json;q=0, application/fhir+xml;q=0.1", Format::Xml),
             ("*/*;q=0.1, application/xml", Format::Xml),
+            ("application/fhir+json;q=0, */*", Format::Xml),
+            ("*/*, application/json;q=0, application/fhir+json", Format::Json),
             ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", Format::Json),
         ] {
             assert_eq!(accepted(None, Some(accept)).unwrap(), format, "{accept}");
         }
-        for accept in ["text/html", "application/json;q=0", "application/fhir+json; fhirVersion=3.0", "text/turtle"] {
+        for accept in ["text/html", "application/json;q=0", "*/*;q=0", "json;q=0, xml;q=0, */*", "text/turtle"] {
             assert_eq!(accepted(None, Some(accept)).unwrap_err().kind, Kind::NotAcceptable, "{accept}");
         }
         assert_eq!(accepted(Some("json"), Some("text/html")).unwrap(), Format::Json);

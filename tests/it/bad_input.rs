@@ -220,9 +220,8 @@ async fn under_strict_handling_a_parameter_that_is_not_known_is_refused() {
         ("GET", "Patient/p/_history/1"),
     ] {
         let headers = [strict[0], ("content-type", FHIR_JSON)];
-        let answer =
-            server.send(method, &format!("{path}?_summary=true&_pretty=true"), &headers, body.to_string()).await;
-        refused(&server, answer, 400, "not-supported", "_summary", "").await;
+        let answer = server.send(method, &format!("{path}?_total=none&_pretty=true"), &headers, body.to_string()).await;
+        refused(&server, answer, 400, "not-supported", "_total", "").await;
     }
     server.put_with("Patient/p?_pretty=true&_format=json", &strict, &body).await.expect(201);
     server.get_with("Patient/p?_pretty=true&_format=json", &strict).await.expect(200);

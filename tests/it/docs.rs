@@ -145,6 +145,17 @@ async fn the_document_is_openapi_and_every_reference_in_it_leads_somewhere() {
         let is_told = |status: &str| operation["responses"].get(status).is_some();
         assert!(is_told("4XX") && is_told("5XX"), "{method} {path}");
     }
+    // What an answer's headers say, and who may open what.
+    let refused = document["components"]["responses"]["Refused"]["headers"].as_object().unwrap();
+    assert_eq!(refused.keys().collect::<Vec<_>>(), ["Allow", "Retry-After", "WWW-Authenticate"]);
+    let job = &document["paths"]["/fhir/$reindex"]["post"]["responses"]["202"]["headers"];
+    assert_eq!(job["Content-Location"]["required"], true, "{job}");
+    let takes = |path: &str, method: &str| {
+        let all = document["paths"][path][method]["parameters"].as_array().unwrap();
+        all.contains(&json!({"$ref": "#/components/parameters/X-Break-Glass"}))
+    };
+    assert!(takes("/fhir/Patient/{id}", "get") && takes("/fhir/Observation", "get"));
+    assert!(!takes("/fhir/metadata", "get") && !takes("/fhir/Patient/{id}", "put"));
     // What the registry says of a parameter is told, and the body has an example that the server takes.
     let search = &document["paths"]["/fhir/Patient"]["get"]["parameters"];
     let gender = search.as_array().unwrap().iter().find(|one| one["name"] == "gender").unwrap();

@@ -29,7 +29,7 @@ impl Entry {
     /// Parameters that many share, by their names.
     #[must_use]
     pub fn sharing(self, names: &[&str]) -> Entry {
-        self.taking(names.iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})))
+        self.taking(names.iter().map(|name| parameter(name)))
     }
 
     #[must_use]
@@ -82,6 +82,10 @@ impl Entry {
     }
 }
 
+fn parameter(name: &str) -> Value {
+    json!({"$ref": format!("#/components/parameters/{name}")})
+}
+
 /// A response that many share.
 pub fn response(name: &str) -> Value {
     json!({"$ref": format!("#/components/responses/{name}")})
@@ -116,6 +120,18 @@ impl Paths {
     /// As [`Paths::add`], for what stands under FHIR's addresses and is not FHIR.
     pub fn add_plain(&mut self, path: &str, method: &str, entry: Entry) {
         self.0.insert(path.to_owned(), json!({method: entry.into_value()}));
+    }
+
+    /// Lets all that reads FHIR, but for what is open to everybody, take one more of the parameters that many share.
+    pub fn let_readers_take(&mut self, name: &str) {
+        let of_fhir = self.0.iter_mut().filter(|(path, _)| path.starts_with("/fhir"));
+        let readers = of_fhir.filter_map(|(_, item)| item.get_mut("get")?.as_object_mut());
+        for reader in readers.filter(|reader| !reader.contains_key("security")) {
+            let all = reader.entry("parameters").or_insert_with(|| json!([]));
+            if let Some(all) = all.as_array_mut() {
+                all.push(parameter(name));
+            }
+        }
     }
 
     pub fn into_value(self) -> Value {

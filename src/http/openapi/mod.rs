@@ -126,6 +126,7 @@ fn written(surface: &Surface, has_accounts: bool, base: &str, schemas: Map<Strin
     });
     if has_accounts {
         accounts::add(&mut paths);
+        paths.let_readers_take(shared::BREAK_GLASS);
     }
     let mut document = json!({
         "openapi": "3.1.0",

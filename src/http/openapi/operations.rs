@@ -67,7 +67,14 @@ fn filled(entry: Entry, operation: &Operation, call: &Call) -> Entry {
         let schema = if schemas.len() == 1 { schemas.remove(0) } else { json!({"anyOf": schemas}) };
         let said =
             if *status == 202 { "It is being done; `Content-Location` says where to ask." } else { "What came of it." };
-        entry.answers_with(&status.to_string(), json!({"description": said, "content": content(schema)}))
+        let mut answer = json!({"description": said, "content": content(schema)});
+        if let (202, Some(members)) = (*status, answer.as_object_mut()) {
+            members.insert(
+                "headers".to_owned(),
+                json!({"Content-Location": {"required": true, "schema": {"type": "string"}}}),
+            );
+        }
+        entry.answers_with(&status.to_string(), answer)
     })
 }
 

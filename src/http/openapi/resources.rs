@@ -24,6 +24,8 @@ pub const SEARCH: &[&str] = &[
     "Prefer-Handling",
 ];
 pub const HISTORY: &[&str] = &["_count", "_since", "_at", "_page", "Prefer-Handling"];
+const ONE: &[&str] = &["_summary-of-one", "_elements", "If-None-Match", "If-Modified-Since"];
+const OF_ONE_RECORD: &[&str] = &["If-None-Match", "If-Modified-Since"];
 /// The audit has few questions, and they have no more to say.
 const OF_RECORDS: &[&str] = &["_count", "_sort", "_page", "Prefer-Handling"];
 
@@ -132,8 +134,9 @@ fn written(paths: &mut Paths, of: &TypeSurface) {
 fn one(paths: &mut Paths, of: &TypeSurface) {
     let name = of.resource_type.as_str();
     let one = format!("/fhir/{name}/{{id}}");
+    let shared = if of.is_written { ONE } else { OF_ONE_RECORD };
     let with_resource = |entry: Entry| {
-        let entry = entry.sharing(&["If-None-Match", "If-Modified-Since"]);
+        let entry = entry.sharing(shared);
         entry.answers_with("200", response(&answered(of.resource_type))).answers("304", "NotModified")
     };
     let read = Entry::new(name, format!("read-{name}"), format!("Read a {name}"));

@@ -7,6 +7,9 @@ use crate::interaction::capabilities::MODES;
 use crate::interaction::patch::JSON_PATCH;
 use serde_json::{Map, Value, json};
 
+/// The header with which an administrator opens clinical data.
+pub const BREAK_GLASS: &str = "X-Break-Glass";
+
 const FHIR: &str = "application/fhir+json";
 const FHIR_XML: &str = "application/fhir+xml";
 
@@ -99,6 +102,14 @@ fn of_addresses() -> Vec<(&'static str, Value)> {
                 "A search: creates only if nothing is found, as in `identifier=urn:x|1`.",
             ),
         ),
+        (
+            BREAK_GLASS,
+            header(
+                "X-Break-Glass",
+                json!({"type": "string", "minLength": 10, "maxLength": 500}),
+                "For an administrator: why clinical data must be seen. The patient reads it; what is not ASCII is percent-encoded.",
+            ),
+        ),
         ("Prefer-Return", header("Prefer", returned, "What is answered: the resource, unless something else is said.")),
         (
             "Prefer-Handling",
@@ -126,6 +137,7 @@ fn of_searches() -> Vec<(&'static str, Value)> {
             query("_sort", text(), "Search parameters with a comma between them, `-` before one for descending."),
         ),
         ("_summary", query("_summary", one_of(&["true", "text", "data", "count", "false"]), "Parts of each resource.")),
+        ("_summary-of-one", query("_summary", one_of(&["true", "text", "data", "false"]), "Parts of the resource.")),
         (
             "_elements",
             query("_elements", text(), "Elements at the top, with a comma between them: the others are left out."),
@@ -204,14 +216,16 @@ pub fn request_bodies() -> Map<String, Value> {
 pub fn responses() -> Map<String, Value> {
     let of =
         |description: &str, schema: &str| json!({"description": description, "content": content(reference(schema))});
-    let headers = json!({"Retry-After": {"description": "When to try again (s).", "schema": {"type": "integer"}}});
+    let header = |said: &str, kind: &str| json!({"description": said, "schema": {"type": kind}});
+    let later = header("When to try again (s).", "integer");
+    let headers = json!({"Retry-After": later});
     let mut failed = of(
         "**500** a fault of the server, whose log has the outcome's id; **501** something that this needs is not set; **503** \
             busy, the database is away, or nobody knows whether the write happened (issue code `incomplete`).",
         "OperationOutcome",
     );
     if let Some(members) = failed.as_object_mut() {
-        members.insert("headers".to_owned(), headers.clone());
+        members.insert("headers".to_owned(), headers);
     }
     let refused = "An OperationOutcome that names the place. **400** malformed or not supported, **401** log in, **403** not for \
         you, **404** no such thing, or not yours, **405** see `Allow`, **406** only JSON and XML are written, **408** the body did not come, \
@@ -219,6 +233,8 @@ pub fn responses() -> Map<String, Value> {
         JSON and XML are read, **422** it does not fit, **429** too often: see `Retry-After`.";
     let mut refused = of(refused, "OperationOutcome");
     if let Some(members) = refused.as_object_mut() {
+        let headers = json!({"Retry-After": later, "Allow": header("With 405: the methods that mean something here.", "string"),
+            "WWW-Authenticate": header("With 401: how to log in.", "string")});
         members.insert("headers".to_owned(), headers);
     }
     let oauth = json!({"description": "The request, the client or the token is refused, in OAuth's words.",

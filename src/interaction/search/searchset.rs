@@ -1,12 +1,12 @@
 //! The Bundle that answers a search. <https://hl7.org/fhir/R4/bundle.html#searchset>
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fhir::bundle::BundleWriter;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::outcome::{Issue, outcome_of};
-use crate::fhir::resource::Resource;
-use crate::fhir::subset::{Subset, subset};
+use crate::fhir::subset::Subset;
 use crate::interaction::Context;
+use crate::interaction::read::part_of;
 use crate::interaction::request::{Request, written};
 use crate::search::page::{Direction, Page, PageValue, seal};
 use crate::search::query::{Query, Summary};
@@ -52,24 +52,18 @@ impl Answer<'_> {
         let whole = stored.body.as_deref().unwrap_or_default();
         match part {
             None => writer.entry(Some(&full_url), Some(whole), &mode(role)),
-            Some(part) => {
-                let resource = Resource::read(whole, 0..whole.len(), usize::MAX).map_err(Error::internal)?;
-                let part = subset(resource.object(), stored.resource_type, part);
-                writer.entry(Some(&full_url), Some(&part.to_bytes()), &mode(role));
-            }
+            Some(part) => writer.entry(Some(&full_url), Some(&part_of(stored, part)?), &mode(role)),
         }
         Ok(())
     }
 
-    /// The part of a resource that is sent. `_elements` is about the matches.
+    /// The part of a resource that is sent of each. `_elements` is about the matches.
     fn part(&self, is_match: bool) -> Option<Subset> {
-        match self.query.summary {
-            Summary::True => Some(Subset::Summary),
-            Summary::Text => Some(Subset::Text),
-            Summary::Data => Some(Subset::Data),
-            Summary::None | Summary::Count if self.query.elements.is_empty() || !is_match => None,
-            Summary::None | Summary::Count => Some(Subset::Elements(self.query.elements.clone())),
-        }
+        let of_elements = || {
+            let is_asked = is_match && !self.query.elements.is_empty();
+            is_asked.then(|| Subset::Elements(self.query.elements.clone()))
+        };
+        self.query.summary.part().or_else(of_elements)
     }
 
     /// What was asked and is not part of the search, or not of all resources, so that nobody takes the answer for another

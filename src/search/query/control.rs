@@ -4,6 +4,7 @@ use super::refused::Refused;
 use super::{Query, Question, Scope, each_of, split_modifier};
 use crate::error::{self, Error};
 use crate::fhir::definitions::{ResourceType, root};
+use crate::fhir::subset::Subset;
 
 /// Each may stand once.
 pub(super) const CODES: &[&str] = &[
@@ -85,7 +86,36 @@ impl Query {
     }
 }
 
+/// The part of one resource that a read asks for; `None`: all of it.
+///
+/// # Errors
+/// 400 for a value that is none, and for `count`, which is about many.
+pub fn part_of_one(of: ResourceType, summary: Option<&str>, named: Option<&str>) -> error::Result<Option<Subset>> {
+    let given = |value: Option<&'_ str>| value.filter(|value| !value.is_empty()).map(str::to_owned);
+    if let Some(value) = given(summary) {
+        let known = Summary::parse(&value).filter(|summary| *summary != Summary::Count);
+        let expected = "One of true, text, data and false was expected.";
+        let summary = known.ok_or_else(|| Refused::value("_summary", &value, expected).into_error("_summary"))?;
+        if let Some(part) = summary.part() {
+            return Ok(Some(part));
+        }
+    }
+    let Some(value) = given(named) else { return Ok(None) };
+    let names = elements(&[of], &value).map_err(|refused| refused.into_error("_elements"))?;
+    Ok(Some(Subset::Elements(names)))
+}
+
 impl Summary {
+    /// Of each resource; `None`: all of it.
+    pub fn part(self) -> Option<Subset> {
+        match self {
+            Summary::True => Some(Subset::Summary),
+            Summary::Text => Some(Subset::Text),
+            Summary::Data => Some(Subset::Data),
+            Summary::None | Summary::Count => None,
+        }
+    }
+
     fn parse(value: &str) -> Option<Summary> {
         Some(match value {
             "true" => Summary::True,

@@ -11,7 +11,7 @@ mod scope;
 mod sort;
 mod text;
 
-pub use control::{Summary, Total};
+pub use control::{Summary, Total, part_of_one};
 pub use include::Include;
 pub use scope::Scope;
 pub use sort::{SortBy, SortKey};

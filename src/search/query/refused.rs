@@ -30,6 +30,14 @@ impl Refused {
         }
     }
 
+    /// Refused, with the parameter as its place.
+    pub fn into_error(self, name: &str) -> Error {
+        match self {
+            Refused::Ignorable(reason) | Refused::Unfinished(reason) => Error::invalid(reason).at(name),
+            Refused::Error(error) => error.at(name),
+        }
+    }
+
     /// A value that cannot be read; `expected` is a sentence.
     pub fn value(name: &str, value: &str, expected: impl Display) -> Refused {
         let told: String = value.chars().take(TOLD_CHARACTERS_MAX).collect();

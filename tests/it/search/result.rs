@@ -88,6 +88,40 @@ async fn summaries_and_elements_are_parts_that_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_read_gives_a_part_as_a_search_does() {
+    let server = four().await;
+    for (read, expected) in [
+        ("_summary=true", "code id meta resourceType status subject valueString"),
+        ("_summary=text&_elements=subject", "code id meta resourceType status text"),
+        ("_summary=data", "code id meta note resourceType status subject valueString"),
+        ("_elements=value", "code id meta resourceType status valueString"),
+    ] {
+        for path in ["Observation/a", "Observation/a/_history/1"] {
+            let answer = server.get_with(&format!("{path}?{read}"), &[("prefer", "handling=strict")]).await.expect(200);
+            assert_eq!(members(&answer.json()), expected, "{path}?{read}");
+            assert_eq!(answer.json()["meta"]["tag"][0]["code"], SUBSETTED, "{read}");
+            assert_eq!(answer.header("etag"), Some("W/\"1\""));
+        }
+    }
+    for read in ["_summary=false", "_elements=", ""] {
+        let answer = server.get(&format!("Observation/a?{read}")).await.expect(200);
+        assert_eq!(answer.json()["meta"].get("tag"), None, "{read}");
+    }
+    let xml = server.get("Observation/a?_elements=value&_format=xml").await.expect(200);
+    assert!(xml.text.contains("<valueString") && !xml.text.contains("<note"), "{}", xml.text);
+    all_refused(
+        &server,
+        &[
+            ("Observation/a?_summary=count", "_summary", "true, text, data and false"),
+            ("Observation/a?_summary=true&_summary=text", "_summary", "only once"),
+            ("Observation/a?_elements=foo", "_elements", "'foo'"),
+            ("Observation/a/_history/1?_summary=x", "_summary", "'x'"),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_shapes_the_answer_is_refused_where_it_cannot_be_read() {
     let server = four().await;
     let refused = [
