@@ -37,10 +37,10 @@ pub async fn preflight_is_told(
 
 /// Pages show a token, never a cookie: credentials in the browser's sense are not allowed, to nobody.
 pub fn cors(origins: Option<&Origins>) -> Condition<Cors> {
-    let own = ["if-none-exist", "prefer", "x-request-id"].map(HeaderName::from_static);
+    let own = ["if-none-exist", "prefer", "x-request-id", "x-security-context"].map(HeaderName::from_static);
     let sent = [ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH];
     let seen = [CONTENT_LOCATION, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE];
-    let told = ["x-request-id", "x-brasa-mode"].map(HeaderName::from_static);
+    let told = ["x-request-id", "x-brasa-mode", "x-security-context"].map(HeaderName::from_static);
     let cors = Cors::default()
         .allowed_methods(METHODS)
         .allowed_headers(sent.into_iter().chain(own))

@@ -1,7 +1,9 @@
 //! FHIR over HTTP: turns a request into the one value that interactions understand, and its answer back.
 
 use super::auth::authenticated;
-use super::negotiate::{Format, accepted, check_content_type, check_form, check_patch};
+use super::negotiate::{
+    Brought, Format, accepted, brought, check_content_type, check_form, check_patch, is_resource_of_fhir, wants_bare,
+};
 use super::respond::{Form, Layout, answer, refusal};
 use super::told::Told;
 use super::{State, base, body, trail};
@@ -10,10 +12,10 @@ use crate::auth::agent::Agent;
 use crate::auth::{self, Grant};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::xml;
-use crate::interaction::handle;
 use crate::interaction::request::{Conditions, Method, Prefer, Request, form_urlencoded};
 use crate::interaction::response::Response;
 use crate::interaction::route::{Interaction, route};
+use crate::interaction::{binary, handle};
 use crate::telemetry::log_failure;
 use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -22,6 +24,8 @@ use std::sync::Arc;
 
 /// The reason for which an administrator opens clinical data.
 const X_BREAK_GLASS: HeaderName = HeaderName::from_static("x-break-glass");
+/// The resource by which access to a Binary is decided, where the body is what it holds.
+const X_SECURITY_CONTEXT: HeaderName = HeaderName::from_static("x-security-context");
 /// A longer body keeps a thread busy for some milliseconds (bytes).
 const SHORT_BODY_BYTES_MAX: usize = 64 << 10;
 /// The addresses under which FHIR is served; the longer one first.
@@ -101,21 +105,27 @@ async fn answer_one(
     let has_form = is_search && method == Method::Post;
     let accept = header(ACCEPT)?;
     // A form may say more about the format; all else is refused before its body is read.
-    if !has_form {
+    let is_bare = wants_bare(&interaction, format_of(&query), accept.as_deref());
+    if !has_form && !is_bare {
         layout.format = accepted(format_of(&query), accept.as_deref())?;
     }
     // An operation may have no body; one that has no use for it refuses it.
     let is_operation = matches!(interaction, Interaction::Reindex(_) | Interaction::Operation(..));
     let writes = matches!(method, Method::Post | Method::Put | Method::Patch) && !is_search && !is_operation;
-    check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), writes)?;
+    let content_type = header(CONTENT_TYPE)?;
+    let brought = brought(&interaction, content_type.as_deref());
+    check_body(&interaction, content_type.as_deref(), writes && brought != Brought::Bare)?;
     let conditions = conditions(request)?;
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let mut body = body::read(state, request, payload, state.body_bytes_max).await?;
     let has_resource = writes || (is_operation && !body.bytes.is_empty());
-    if check_body(&interaction, header(CONTENT_TYPE)?.as_deref(), has_resource)? == Format::Xml {
+    if brought == Brought::Bare || brought == Brought::Either && !is_resource_of_fhir(&body.bytes) {
+        body.bytes = in_a_binary(&interaction, body.bytes.clone(), content_type, header(X_SECURITY_CONTEXT)?).await?;
+    } else if check_body(&interaction, content_type.as_deref(), has_resource)? == Format::Xml {
         body.bytes = from_xml(body.bytes.clone(), state.context.limits.json_depth_max).await?;
+    } else {
+        check_patch(&interaction, content_type.as_deref(), &body.bytes)?;
     }
-    check_patch(&interaction, header(CONTENT_TYPE)?.as_deref(), &body.bytes)?;
     if has_form {
         check_form(header(CONTENT_TYPE)?.as_deref(), !body.bytes.is_empty())?;
         let form = std::str::from_utf8(&body.bytes).map_err(|_| Error::invalid("The body is not UTF-8."))?;
@@ -131,7 +141,7 @@ async fn answer_one(
     let work = async move {
         let answered = handle(&context, &grant, &asked).await;
         drop((body, in_flight));
-        answered
+        answered.map(|response| if is_bare { binary::bare(response) } else { response })
     };
     in_its_own_task(state, is_long, work).await
 }
@@ -158,6 +168,22 @@ async fn in_its_own_task(
 /// Before a body is read that must be there; of one that need not be, when it is.
 fn check_body(interaction: &Interaction, content_type: Option<&str>, is_there: bool) -> Result<Format> {
     if is_there { check_content_type(interaction, content_type) } else { Ok(Format::Json) }
+}
+
+/// What came as it is, as the resource that holds it.
+async fn in_a_binary(
+    interaction: &Interaction,
+    body: Bytes,
+    content_type: Option<String>,
+    security: Option<String>,
+) -> Result<Bytes> {
+    let id = match interaction {
+        Interaction::Update(_, id) => Some(id.clone()),
+        _ => None,
+    };
+    let content_type = content_type.unwrap_or_default();
+    let made = web::block(move || binary::holding(&body, &content_type, id.as_ref(), security.as_deref()));
+    Ok(Bytes::from(made.await.map_err(Error::internal)?))
 }
 
 /// The same resource as JSON, as which all else knows it.

@@ -1,8 +1,10 @@
 //! Which formats are read and written: FHIR's JSON and XML, and JSON Patch beside them for patches. <https://hl7.org/fhir/R4/http.html#mime-type>
 
 use crate::error::{Error, Kind, Result};
+use crate::fhir::definitions::ResourceType;
 use crate::interaction::patch::{FHIRPATH_PATCH, JSON_PATCH, is_resource};
 use crate::interaction::route::Interaction;
+use memchr::memmem;
 
 /// A form that resources are read and written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,6 +68,51 @@ pub fn accepted(format: Option<&str>, accept: Option<&str>) -> Result<Format> {
             "Only application/fhir+json and application/fhir+xml (4.0) are written here; ask for one of them.";
         Error::new(Kind::NotAcceptable, message).at(place)
     })
+}
+
+/// Whether a read wants what a Binary holds: it asks for no form of FHIR by name. A browser that names XML wants pages.
+pub fn wants_bare(interaction: &Interaction, format: Option<&str>, accept: Option<&str>) -> bool {
+    let reads =
+        matches!(interaction, Interaction::Read(of, _) | Interaction::Vread(of, ..) if *of == ResourceType::BINARY);
+    let ranges: Vec<&str> = accept.unwrap_or_default().split(',').collect();
+    let is_browser = ranges.iter().any(|range| split(range).0 == "text/html");
+    let names_fhir = ranges.iter().any(|range| acceptable(range, None).is_some_and(|(weight, _)| weight > 0.0));
+    reads && format.is_none() && (is_browser || !names_fhir)
+}
+
+/// What a body is that a write brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brought {
+    Resource,
+    /// What a Binary is to hold.
+    Bare,
+    /// In general JSON or XML, either of these.
+    Either,
+}
+
+/// What the content type of a write says of its body. <https://hl7.org/fhir/R4/binary.html#rest>
+pub fn brought(interaction: &Interaction, content_type: Option<&str>) -> Brought {
+    let writes =
+        matches!(interaction, Interaction::Create(of) | Interaction::Update(of, _) if *of == ResourceType::BINARY);
+    let Some(content_type) = content_type.filter(|_| writes) else { return Brought::Resource };
+    let (name, _) = split(content_type);
+    match Format::named(&name) {
+        _ if !name.contains('/') => Brought::Resource,
+        None => Brought::Bare,
+        Some(_) if name.contains("fhir") => Brought::Resource,
+        Some(_) => Brought::Either,
+    }
+}
+
+/// Whether JSON or XML is a resource, as far as its beginning and the names in it tell.
+pub fn is_resource_of_fhir(body: &[u8]) -> bool {
+    match body.trim_ascii_start().first() {
+        Some(b'{') => memmem::find(body, b"\"resourceType\"").is_some(),
+        Some(b'<' | 0xef) => {
+            memmem::find(body, b"\"http://hl7.org/fhir\"").or(memmem::find(body, b"'http://hl7.org/fhir'")).is_some()
+        }
+        _ => false,
+    }
 }
 
 /// The weight of a range and the form that it takes, which is `any` where it takes anything; none where nothing is written for
@@ -151,7 +198,6 @@ fn is_r4(parameters: &[(String, String)]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fhir::definitions::ResourceType;
     use crate::fhir::id::Id;
 
     #[test]
@@ -184,6 +230,39 @@ mod tests {
         assert_eq!(accepted(Some("application/fhir xml"), None).unwrap(), Format::Xml);
         assert_eq!(accepted(Some("ttl"), Some("*/*")).unwrap_err().expression.as_deref(), Some("_format"));
         assert_eq!(accepted(None, None).unwrap(), Format::Json);
+    }
+
+    #[test]
+    fn a_binary_comes_and_goes_bare_unless_fhir_is_named() {
+        let id = Id::parse("b").unwrap();
+        let (read, create) =
+            (Interaction::Read(ResourceType::BINARY, id.clone()), Interaction::Create(ResourceType::BINARY));
+        for (accept, is_bare) in [
+            (None, true),
+            (Some("*/*"), true),
+            (Some("image/png"), true),
+            (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), true),
+            (Some("application/fhir+json"), false),
+            (Some("image/png, application/json;q=0.1"), false),
+            (Some("application/json;q=0, image/png"), true),
+        ] {
+            assert_eq!(wants_bare(&read, None, accept), is_bare, "{accept:?}");
+            assert!(!wants_bare(&read, Some("json"), accept) && !wants_bare(&create, None, accept));
+            assert!(!wants_bare(&Interaction::Read(ResourceType::PATIENT, id.clone()), None, accept));
+        }
+        for (content_type, expected) in [
+            ("image/png", Brought::Bare),
+            ("application/fhir+xml", Brought::Resource),
+            ("application/json; charset=utf-8", Brought::Either),
+            ("text/xml", Brought::Either),
+            ("nonsense", Brought::Resource),
+        ] {
+            assert_eq!(brought(&create, Some(content_type)), expected, "{content_type}");
+            assert_eq!(brought(&Interaction::Create(ResourceType::PATIENT), Some(content_type)), Brought::Resource);
+        }
+        assert!(is_resource_of_fhir(b" {\"resourceType\":\"Binary\"}"));
+        assert!(is_resource_of_fhir(b"<Binary xmlns='http://hl7.org/fhir'/>"));
+        assert!(!is_resource_of_fhir(b"<ClinicalDocument xmlns=\"urn:hl7-org:v3\"/>") && !is_resource_of_fhir(b"[1]"));
     }
 
     #[test]

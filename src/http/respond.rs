@@ -30,7 +30,9 @@ pub struct Layout {
 }
 
 pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
-    let body = match response.body.map(|body| written(form.layout, body)).transpose() {
+    let is_fhir = response.content_type.is_none();
+    let written = |body| if is_fhir { written(form.layout, body) } else { Ok(body) };
+    let body = match response.body.map(written).transpose() {
         Ok(body) => body,
         Err(fault) => {
             let message = format!("This cannot be written as XML: {fault} Ask for application/fhir+json.");
@@ -50,7 +52,14 @@ pub fn answer(form: &Form<'_>, response: Response) -> HttpResponse {
     for header in response.headers {
         builder.insert_header(header);
     }
-    finish(builder, body, form.layout.format)
+    match response.content_type.as_deref().map(HeaderValue::from_str) {
+        Some(content_type) => {
+            let unknown = HeaderValue::from_static("application/octet-stream");
+            builder.insert_header((CONTENT_TYPE, content_type.unwrap_or(unknown)));
+            builder.body(body.unwrap_or_default())
+        }
+        None => finish(builder, body, form.layout.format),
+    }
 }
 
 /// A refusal as an OperationOutcome that carries the request's id.

@@ -1,6 +1,7 @@
 //! The FHIR interactions: one grammar of requests, one `handle` that answers them, one way to write.
 
 mod audit;
+pub mod binary;
 mod bundle;
 mod canonical;
 pub mod capabilities;

@@ -11,6 +11,8 @@ pub struct Response {
     pub status: u16,
     /// JSON, as stored or freshly written.
     pub body: Option<Vec<u8>>,
+    /// Of a body that is no FHIR: what a Binary holds.
+    pub content_type: Option<String>,
     /// The body is an OperationOutcome about what was done, not what was asked for.
     pub is_outcome: bool,
     pub version: Option<VersionId>,

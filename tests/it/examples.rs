@@ -1,7 +1,7 @@
 //! HL7's examples of R4 come back as they were sent: every digit, every character, every member in its place. <https://hl7.org/fhir/R4/json.html>
 
-use crate::support::Server;
 use crate::support::bundle::as_sent;
+use crate::support::{FHIR_JSON, Server};
 use brasa::fhir::json::parse;
 use flate2::read::GzDecoder;
 use futures_util::{StreamExt, stream};
@@ -32,7 +32,10 @@ fn assert_same(read: &str, sent: &Example) {
 }
 
 async fn assert_all_read_back(server: &Server, sent: &[Example]) {
-    let reads = sent.iter().map(|example| async move { (example, server.get(&example.reference).await) });
+    // By name: a Binary is given as what it holds to who asks for anything.
+    let form = [("accept", FHIR_JSON)];
+    let form = &form;
+    let reads = sent.iter().map(|example| async move { (example, server.get_with(&example.reference, form).await) });
     let mut reads = stream::iter(reads).buffer_unordered(8);
     while let Some((example, answer)) = reads.next().await {
         assert_same(&answer.expect(200).text, example);

@@ -1,6 +1,6 @@
 //! Create, read, vread, update and delete over HTTP, as <https://hl7.org/fhir/R4/http.html> has them.
 
-use crate::support::{Answer, Server};
+use crate::support::{Answer, FHIR_JSON, Server};
 use brasa::fhir::definitions::ResourceType;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -70,6 +70,44 @@ async fn walk(server: &Server, base: &str, type_name: &str) {
     let methods = history["entry"].as_array().unwrap().iter().map(|entry| &entry["request"]["method"]);
     assert!(methods.eq(["DELETE", "PUT", "POST"]), "{type_name}");
     assert_eq!(history["total"], 3, "{type_name}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_binary_holds_comes_and_goes_as_it_is() {
+    let server = Server::start_with(&[("BRASA_VALIDATION", "full")]).await;
+    let (image, fhir) = (b"\x89PNG\r\n\x1a\n\x00\xff".to_vec(), [("accept", FHIR_JSON)]);
+    let headers = [("content-type", "image/png"), ("x-security-context", "Patient/p")];
+    let created = server.send("POST", "Binary", &headers, image.clone()).await.expect(201);
+    let path = format!("Binary/{}", created.id());
+    for accept in ["*/*", "image/png", "text/html,application/xml;q=0.9,*/*;q=0.8"] {
+        let answer = server.get_with(&path, &[("accept", accept)]).await.expect(200);
+        assert_eq!((answer.header("content-type"), &answer.bytes), (Some("image/png"), &image), "{accept}");
+        let told = ["etag", "x-security-context", "content-disposition"].map(|name| answer.header(name));
+        assert_eq!(told, [Some("W/\"1\""), Some("Patient/p"), Some("attachment")]);
+    }
+    let resource = server.get_with(&path, &fhir).await.expect(200).json();
+    assert_eq!((&resource["contentType"], &resource["data"]), (&json!("image/png"), &json!("iVBORw0KGgoA/w==")));
+    assert_eq!(resource["securityContext"]["reference"], "Patient/p");
+    let xml = server.get(&format!("{path}?_format=xml")).await.expect(200);
+    assert!(xml.text.contains("<data value=\"iVBORw0KGgoA/w==\"/>"), "{}", xml.text);
+    // The next version, under the client's id, and each of them by its own.
+    let cda = "<ClinicalDocument xmlns=\"urn:hl7-org:v3\"/>";
+    server.send("PUT", &path, &[("content-type", "text/xml"), ("if-match", "W/\"1\"")], cda).await.expect(200);
+    let read = server.get(&path).await.expect(200);
+    assert_eq!((read.header("content-type"), read.text.as_str()), (Some("text/xml"), cda));
+    assert_eq!(server.get(&format!("{path}/_history/1")).await.expect(200).bytes, image);
+    server.get_with(&path, &[("if-none-match", "W/\"2\"")]).await.expect(304);
+    // A resource comes as one, as JSON as well, and one without content has none to give.
+    let empty = json!({"resourceType": "Binary", "id": "empty", "contentType": "text/plain"});
+    server.send("PUT", "Binary/empty", &[("content-type", "application/json")], empty.to_string()).await.expect(201);
+    assert_eq!(server.get("Binary/empty").await.expect(200).json()["contentType"], "text/plain");
+    for (content_type, status, place) in
+        [("image", 415, "http.content-type"), ("image/ png", 422, "Binary.contentType")]
+    {
+        let refused = server.send("POST", "Binary", &[("content-type", content_type)], "x").await.expect(status);
+        assert_eq!(refused.expression(), place, "{content_type}");
+    }
+    server.get("Binary/nowhere").await.expect(404).issue();
 }
 
 #[tokio::test(flavor = "multi_thread")]

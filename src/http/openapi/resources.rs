@@ -47,15 +47,19 @@ pub fn components(surface: &Surface, responses: &mut Map<String, Value>, bodies:
             "Last-Modified": {"schema": {"type": "string"}}});
         // Bundle and Parameters are answers of their own.
         let name = answered(of);
-        responses.insert(
-            name,
-            json!({"description": format!("A {of}."), "headers": headers, "content": content(reference(of.as_str()))}),
-        );
-        let content = match example(of).and_then(read) {
+        let mut read = content(reference(of.as_str()));
+        let mut brought = match example(of).and_then(read_example) {
             Some(example) => content_like(reference(of.as_str()), example),
             None => content(reference(of.as_str())),
         };
-        bodies.insert(of.to_string(), json!({"required": true, "content": content}));
+        // What a Binary holds comes and goes as it is, too.
+        if of == ResourceType::BINARY {
+            for content in [&mut read, &mut brought].into_iter().filter_map(Value::as_object_mut) {
+                content.insert("*/*".to_owned(), json!({}));
+            }
+        }
+        responses.insert(name, json!({"description": format!("A {of}."), "headers": headers, "content": read}));
+        bodies.insert(of.to_string(), json!({"required": true, "content": brought}));
     }
     let either = json!({"anyOf": [reference("Resource"), reference("OperationOutcome")]});
     let headers = json!({"Location": {"description": "The version that was written.", "schema": {"type": "string"}},
@@ -65,7 +69,7 @@ pub fn components(surface: &Surface, responses: &mut Map<String, Value>, bodies:
     responses.insert("Written".to_owned(), written);
 }
 
-fn read(text: &str) -> Option<Value> {
+fn read_example(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 

@@ -3,14 +3,13 @@
 //! R4 names only FHIRPath Patch for Bundles; JSON Patch in a Binary is how R5 and other servers have it.
 //! <https://hl7.org/fhir/R5/http.html#patch>
 
+use super::super::binary::held;
 use super::super::patch::{JSON_PATCH, Patch, is_resource};
 use super::conditional::{Conditionals, is_conditional};
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::json::Json;
 use crate::fhir::resource::Resource;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -45,10 +44,7 @@ fn decoded(binary: &Resource) -> Result<Vec<u8>> {
         let message = format!("Of patches in a Binary, only {JSON_PATCH} is read here.");
         return Err(Error::new(Kind::UnsupportedMediaType, message).at("contentType"));
     }
-    let mut data = binary.object().get_str("data").unwrap_or_default().to_owned();
-    // FHIR allows space inside base64.
-    data.retain(|c| !c.is_ascii_whitespace());
-    STANDARD.decode(data).map_err(|_| Error::invalid("The patch is expected here as base64.").at("data"))
+    held(binary.object()).ok_or_else(|| Error::invalid("The patch is expected here as base64.").at("data"))
 }
 
 /// Notes the conditional references that a patch brings along, each with its first place.
