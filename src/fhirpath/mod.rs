@@ -26,7 +26,7 @@ pub use quantity::{Quantity, Unit};
 pub use temporal::{CalendarUnit, Temporal, TemporalKind};
 pub use type_name::TypeName;
 pub use value::Value;
-pub use walk::{Place, Walk};
+pub use walk::{Place, Steps, Walk};
 
 #[cfg(test)]
 mod tests;
