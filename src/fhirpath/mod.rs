@@ -9,6 +9,7 @@ mod equal;
 mod expression;
 mod item;
 mod lex;
+mod meter;
 mod number;
 mod parse;
 pub mod patch;
