@@ -7,6 +7,7 @@
 use brasa::fhir::definitions::{ResourceType, root};
 use brasa::fhir::json::{Json, parse};
 use brasa::fhir::resource::Resource;
+use brasa::fhirpath::Steps;
 use brasa::fhirpath::value::{Kind, Value};
 use brasa::search::extract::extract;
 use brasa::search::registry::{ParameterKind, Registry};
@@ -45,7 +46,7 @@ fn evaluate(registry: &Registry, resource_type: ResourceType, json: &Json) {
     let root = Value { json, kind: Kind::Complex(root(resource_type)) };
     let sources = registry.sources_in(resource_type, json.as_object().unwrap());
     for source in sources.filter(|source| source.parameter.kind != ParameterKind::Composite) {
-        source.branch.expression.evaluate(root, root, &mut |value| {
+        source.branch.expression.evaluate(root, root, &Steps::default(), &mut |value| {
             black_box(value);
         });
     }

@@ -16,15 +16,21 @@ use smol_str::{SmolStr, format_smolstr};
 const SYSTEM_TYPES: [&str; 9] =
     ["Boolean", "String", "Integer", "Decimal", "Date", "DateTime", "Time", "Quantity", "TypeInfo"];
 
-#[derive(Default)]
 pub(super) struct Compiler {
     /// Places for what is evaluated once.
     pub slots: usize,
+    /// What regular expressions may still take (bytes).
+    pub pattern_bytes_left: usize,
     /// Loops around what is compiled.
     loops: usize,
 }
 
 impl Compiler {
+    /// With so much for all regular expressions (bytes).
+    pub fn new(pattern_bytes: usize) -> Compiler {
+        Compiler { slots: 0, pattern_bytes_left: pattern_bytes, loops: 0 }
+    }
+
     pub fn compile(&mut self, syntax: &Syntax) -> Result<Code> {
         let slot = self.loops > 0 && is_constant(syntax) && is_costly(syntax);
         if !slot {
@@ -119,8 +125,8 @@ impl Compiler {
         self.loops += usize::from(known.is_loop);
         let arguments = arguments.iter().enumerate().map(|(place, argument)| match (&argument.term, place) {
             (Term::Literal(Literal::String(text)), 0) if known.is_pattern => {
-                let pattern = function::string::pattern(known.name, text);
-                pattern.map(|regex| Code::Pattern(regex.into())).map_err(|message| fault(argument.at, &message))
+                let pattern = function::string::pattern(known.name, text, &mut self.pattern_bytes_left);
+                pattern.map(|pattern| Code::Pattern(pattern.into())).map_err(|message| fault(argument.at, &message))
             }
             _ => self.compile(argument),
         });

@@ -1,25 +1,41 @@
 //! When two items are equal, when they mean the same, and which comes first. <http://hl7.org/fhirpath/N1/#equality>
 
 use super::item::{Element, Item, Items, Simple};
+use super::meter::Meter;
 use super::number;
 use super::quantity::Quantity;
 use super::temporal::TemporalKind;
 use super::value::Kind;
+use crate::fhir::invalid::Result;
+use crate::fhir::json::Json;
 use rust_decimal::Decimal;
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 /// `=` of two items; `None` where it is not certain.
-pub(super) fn equal(left: &Item<'_>, right: &Item<'_>) -> Option<bool> {
+///
+/// # Errors
+/// As all here: beyond the budget, from which what is looked at is taken.
+pub(super) fn equal(left: &Item<'_>, right: &Item<'_>, meter: &Meter) -> Result<Option<bool>> {
     if let (Some(left), Some(right)) = (left.plain_text(), right.plain_text()) {
-        return Some(left == right);
+        return same_text(left, right, meter).map(Some);
     }
     match (left.simple(), right.simple()) {
-        (Some(left), Some(right)) => simple_equal(&left, &right),
-        (None, None) => Some(same(left, right)),
-        _ => Some(false),
+        (Some(Simple::String(left)), Some(Simple::String(right))) => same_text(left, right, meter).map(Some),
+        (Some(left), Some(right)) => Ok(simple_equal(&left, &right)),
+        (None, None) => same(left, right, meter).map(Some),
+        _ => Ok(Some(false)),
     }
+}
+
+fn same_text(left: &str, right: &str, meter: &Meter) -> Result<bool> {
+    if left.len() != right.len() {
+        return Ok(false);
+    }
+    meter.look_at(left.len())?;
+    Ok(left == right)
 }
 
 fn simple_equal(left: &Simple<'_>, right: &Simple<'_>) -> Option<bool> {
@@ -43,21 +59,29 @@ fn simple_equal(left: &Simple<'_>, right: &Simple<'_>) -> Option<bool> {
 }
 
 /// Two things that are no simple values: elements by what they hold, whatever the order of their members.
-fn same(left: &Item<'_>, right: &Item<'_>) -> bool {
+fn same(left: &Item<'_>, right: &Item<'_>, meter: &Meter) -> Result<bool> {
     match (left, right) {
         (Item::Element(left), Item::Element(right)) => {
-            let beside = match (left.beside, right.beside) {
-                (Some(left), Some(right)) => std::ptr::eq(left, right) || left.means_same(right),
+            let is_same_beside = match (left.beside, right.beside) {
+                (Some(left), Some(right)) => same_json(left, right, meter)?,
                 (None, None) => true,
                 _ => false,
             };
-            beside
-                && same_kind(left, right)
-                && (std::ptr::eq(left.json, right.json) || left.json.means_same(right.json))
+            Ok(is_same_beside && same_kind(left, right) && same_json(left.json, right.json, meter)?)
         }
-        (Item::Type(..), Item::Type(..)) => left.type_text() == right.type_text(),
-        _ => false,
+        (Item::Type(..), Item::Type(..)) => Ok(left.type_text() == right.type_text()),
+        _ => Ok(false),
     }
+}
+
+fn same_json(left: &Json, right: &Json, meter: &Meter) -> Result<bool> {
+    if std::ptr::eq(left, right) {
+        return Ok(true);
+    }
+    left.means_same_counting(right, &mut |values, bytes| {
+        meter.spend(values)?;
+        meter.look_at(bytes)
+    })
 }
 
 fn same_kind(left: &Element<'_>, right: &Element<'_>) -> bool {
@@ -95,9 +119,16 @@ pub(super) fn quantities<'s>(
 }
 
 /// `~` of two items: text without regard to case and space, numbers to the digits of the less precise one.
-pub(super) fn equivalent(left: &Item<'_>, right: &Item<'_>) -> bool {
-    match (left.simple(), right.simple()) {
-        (Some(Simple::String(left)), Some(Simple::String(right))) => left == right || folded(left) == folded(right),
+pub(super) fn equivalent(left: &Item<'_>, right: &Item<'_>, meter: &Meter) -> Result<bool> {
+    Ok(match (left.simple(), right.simple()) {
+        (Some(Simple::String(left)), Some(Simple::String(right))) => {
+            if same_text(left, right, meter)? {
+                return Ok(true);
+            }
+            // Both are written anew: each letter is dearer than a look at it.
+            meter.spend((left.len() + right.len()) / 16)?;
+            folded(left) == folded(right)
+        }
         (Some(Simple::Temporal(left)), Some(Simple::Temporal(right))) => {
             simple_equal(&Simple::Temporal(left), &Simple::Temporal(right)) == Some(true)
         }
@@ -108,9 +139,9 @@ pub(super) fn equivalent(left: &Item<'_>, right: &Item<'_>) -> bool {
                 None => simple_equal(&left, &right) == Some(true),
             },
         },
-        (None, None) => same(left, right),
+        (None, None) => same(left, right, meter)?,
         _ => false,
-    }
+    })
 }
 
 fn folded(text: &str) -> String {
@@ -126,6 +157,7 @@ pub(super) enum Order {
     Mismatch,
 }
 
+/// What it takes to look at both, whoever asks counts.
 pub(super) fn order(left: &Item<'_>, right: &Item<'_>) -> Order {
     let (Some(left), Some(right)) = (left.simple(), right.simple()) else { return Order::Mismatch };
     let known = |order: Option<Ordering>| order.map_or(Order::Unknown, Order::Known);
@@ -147,56 +179,96 @@ pub(super) fn order(left: &Item<'_>, right: &Item<'_>) -> Order {
     }
 }
 
-/// Items that were seen. Texts are looked up at once; of others each is compared.
-#[derive(Default)]
+/// Items that were seen. Texts are looked up at once, elements among those that look alike from outside; of other values
+/// each is compared.
 pub(super) struct Seen<'s, 'a> {
+    meter: &'s Meter,
     texts: HashSet<&'s str>,
+    elements: HashMap<u64, Vec<&'s Item<'a>>>,
     others: Vec<&'s Item<'a>>,
+    hashes: RandomState,
 }
 
 impl<'s, 'a> Seen<'s, 'a> {
-    pub fn of(items: &'s [Item<'a>]) -> Seen<'s, 'a> {
-        let mut seen = Seen::default();
-        items.iter().for_each(|item| seen.remember(item));
-        seen
+    pub fn new(meter: &'s Meter) -> Seen<'s, 'a> {
+        Seen {
+            meter,
+            texts: HashSet::new(),
+            elements: HashMap::new(),
+            others: Vec::new(),
+            hashes: RandomState::default(),
+        }
     }
 
-    pub fn remember(&mut self, item: &'s Item<'a>) {
-        match item.plain_text() {
-            Some(text) => {
-                self.texts.insert(text);
+    pub fn of(items: &'s [Item<'a>], meter: &'s Meter) -> Result<Seen<'s, 'a>> {
+        let mut seen = Seen::new(meter);
+        items.iter().try_for_each(|item| seen.remember(item))?;
+        Ok(seen)
+    }
+
+    pub fn remember(&mut self, item: &'s Item<'a>) -> Result<()> {
+        self.meter.spend(1)?;
+        if let Some(text) = item.plain_text() {
+            self.meter.look_at(text.len())?;
+            self.texts.insert(text);
+        } else if let Some(outside) = self.outside(item)? {
+            self.elements.entry(outside).or_default().push(item);
+        } else {
+            self.others.push(item);
+        }
+        Ok(())
+    }
+
+    pub fn contains(&self, item: &Item<'_>) -> Result<bool> {
+        self.meter.spend(1)?;
+        if let Some(text) = item.plain_text() {
+            self.meter.look_at(text.len())?;
+            return Ok(self.texts.contains(text));
+        }
+        let others = match self.outside(item)? {
+            Some(outside) => self.elements.get(&outside).map(Vec::as_slice).unwrap_or_default(),
+            None => &self.others,
+        };
+        self.meter.spend(others.len())?;
+        for other in others {
+            if equal(other, item, self.meter)? == Some(true) {
+                return Ok(true);
             }
-            None => self.others.push(item),
         }
+        Ok(false)
     }
 
-    pub fn contains(&self, item: &Item<'_>) -> bool {
-        match item.plain_text() {
-            Some(text) => self.texts.contains(text),
-            None => self.others.iter().any(|other| equal(other, item) == Some(true)),
+    /// Remembers an item unless one like it was seen; whether it is new.
+    pub fn is_new(&mut self, item: &'s Item<'a>) -> Result<bool> {
+        let is_new = !self.contains(item)?;
+        if is_new {
+            self.remember(item)?;
         }
+        Ok(is_new)
     }
 
-    /// How many comparisons the next look takes at most.
-    pub fn cost(&self) -> usize {
-        1 + self.others.len()
+    /// A hash that is the same for elements that are: of the names of the members and the texts in them, whatever their
+    /// order. `None`: it is not compared as an element.
+    fn outside(&self, item: &Item<'_>) -> Result<Option<u64>> {
+        let Item::Element(element) = item else { return Ok(None) };
+        let Some(object) = element.json.as_object().filter(|_| item.simple().is_none()) else { return Ok(None) };
+        self.meter.spend(object.len())?;
+        let texts = object.iter().map(|(_, value)| value.as_str().map_or(0, str::len)).sum();
+        self.meter.look_at(texts)?;
+        let one = |(name, value): (&str, &Json)| self.hashes.hash_one((name, value.as_str()));
+        Ok(Some(object.iter().map(one).fold(0, u64::wrapping_add)))
     }
 }
 
-/// Each item once, where it comes first. `cost` is asked before each comparison.
-pub(super) fn distinct<'a, E>(items: Items<'a>, mut cost: impl FnMut(usize) -> Result<(), E>) -> Result<Items<'a>, E> {
+/// Each item once, where it comes first.
+pub(super) fn distinct<'a>(items: Items<'a>, meter: &Meter) -> Result<Items<'a>> {
     if items.len() < 2 {
         return Ok(items);
     }
     let mut keep = Vec::with_capacity(items.len());
-    let mut seen = Seen::default();
+    let mut seen = Seen::new(meter);
     for item in &items {
-        cost(seen.cost())?;
-        let is_new = !seen.contains(item);
-        if is_new {
-            seen.remember(item);
-        }
-        keep.push(is_new);
+        keep.push(seen.is_new(item)?);
     }
     Ok(items.into_iter().zip(keep).filter_map(|(item, is_new)| is_new.then_some(item)).collect())
 }

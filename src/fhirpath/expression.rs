@@ -4,12 +4,13 @@ use super::code::Code;
 use super::compile::Compiler;
 use super::item::{Item, Items};
 use super::parse;
-use super::run::Machine;
+use super::run::{Machine, PATTERN_BYTES_MAX};
 use super::syntax::Term;
 use super::value::Value;
 use crate::fhir::invalid::Result;
 use chrono::{DateTime, FixedOffset};
 use smol_str::SmolStr;
+use std::collections::HashSet;
 use std::fmt::{self, Debug, Formatter};
 
 /// FHIRPath, compiled. Nothing is fetched, and no clock is read.
@@ -72,19 +73,50 @@ impl Expression {
     /// # Errors
     /// What cannot be read, or names no function and no type of R4, by its name and place.
     pub fn compile(text: &str) -> Result<Expression> {
-        let syntax = parse::parse(text)?;
-        let mut compiler = Compiler::default();
-        let code = compiler.compile(&syntax)?;
-        Ok(Expression { text: SmolStr::new(text), code, slots: compiler.slots })
+        Expression::compile_sharing(text, &mut PATTERN_BYTES_MAX.clone())
+    }
+
+    /// One of several that are kept together: what its regular expressions take comes out of what all of them may
+    /// (`pattern_bytes_left`), and is at most what those of one expression may.
+    ///
+    /// # Errors
+    /// As of [`Expression::compile`].
+    pub fn compile_sharing(text: &str, pattern_bytes_left: &mut usize) -> Result<Expression> {
+        Expression::of(text, pattern_bytes_left, |compiler| compiler.compile(&parse::parse(text)?))
+    }
+
+    fn of(
+        text: &str,
+        pattern_bytes_left: &mut usize,
+        code: impl FnOnce(&mut Compiler) -> Result<Code>,
+    ) -> Result<Expression> {
+        let before = (*pattern_bytes_left).min(PATTERN_BYTES_MAX);
+        let mut compiler = Compiler::new(before);
+        let code = code(&mut compiler);
+        *pattern_bytes_left -= before - compiler.pattern_bytes_left;
+        Ok(Expression { text: SmolStr::new(text), code: code?, slots: compiler.slots })
     }
 
     /// What holds the list that a path names, and the list's name: `Patient` and `name` of `Patient.name`. `None` if the
     /// path does not end with the name of an element.
-    pub(super) fn compile_parent(text: &str) -> Result<Option<(Expression, SmolStr)>> {
+    pub(super) fn compile_parent(text: &str, pattern_bytes_left: &mut usize) -> Result<Option<(Expression, SmolStr)>> {
         let Term::Name(input, name) = parse::parse(text)?.term else { return Ok(None) };
-        let mut compiler = Compiler::default();
-        let code = input.map_or(Ok(Code::This), |input| compiler.compile(&input))?;
-        Ok(Some((Expression { text: SmolStr::new(text), code, slots: compiler.slots }, name)))
+        let code = |compiler: &mut Compiler| input.map_or(Ok(Code::This), |input| compiler.compile(&input));
+        Ok(Some((Expression::of(text, pattern_bytes_left, code)?, name)))
+    }
+
+    /// The name of the element that a path ends with, if it does.
+    pub(super) fn last_name(text: &str) -> Option<SmolStr> {
+        match parse::parse(text).ok()?.term {
+            Term::Name(_, name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The names of all elements through which it leads; `None`: it may lead through any.
+    pub(super) fn names(&self) -> Option<HashSet<&str>> {
+        let mut names = HashSet::new();
+        self.code.names(&mut names).then_some(names)
     }
 
     /// As it was given.

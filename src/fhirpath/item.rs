@@ -1,7 +1,7 @@
 //! The items of a collection: elements of a resource, borrowed where they stand, and values that were computed.
 
 use super::number;
-use super::quantity::{Quantity, Unit};
+use super::quantity::{Quantity, UNIT_BYTES_MAX, Unit};
 use super::temporal::{Temporal, TemporalKind};
 use super::type_name::TypeName;
 use super::value::{Kind, Value};
@@ -16,6 +16,10 @@ use std::borrow::Cow;
 pub type Items<'a> = SmallVec<[Item<'a>; 1]>;
 
 static NULL: Json = Json::Null;
+
+/// With all its elements, what stands beside them, and some to spare. What is larger is none, so that to read one is a
+/// short look, however often it is asked for.
+const QUANTITY_MEMBERS_MAX: usize = 16;
 
 #[derive(Debug, Clone)]
 pub enum Item<'a> {
@@ -167,9 +171,12 @@ impl<'a> Element<'a> {
 
     fn quantity(&self) -> Option<Quantity> {
         let is_quantity = matches!(self.type_name(), "Quantity" | "Age" | "Count" | "Distance" | "Duration");
-        let object = self.object().filter(|_| is_quantity)?;
+        let object = self.object().filter(|object| is_quantity && object.len() <= QUANTITY_MEMBERS_MAX)?;
         let Some(Json::Number(digits)) = object.get("value") else { return None };
         let [system, code, text] = ["system", "code", "unit"].map(|name| object.get_str(name));
+        if code.or(text).is_some_and(|unit| unit.len() > UNIT_BYTES_MAX) {
+            return None;
+        }
         let unit = match (system, code) {
             (Some("http://unitsofmeasure.org"), Some(code)) => Unit::Ucum(SmolStr::new(code)),
             (_, None) if text.is_none() => Unit::Ucum(SmolStr::new_static("1")),

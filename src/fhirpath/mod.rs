@@ -9,6 +9,7 @@ mod equal;
 mod expression;
 mod item;
 mod lex;
+mod meter;
 mod number;
 mod parse;
 pub mod patch;
@@ -26,7 +27,7 @@ pub use quantity::{Quantity, Unit};
 pub use temporal::{CalendarUnit, Temporal, TemporalKind};
 pub use type_name::TypeName;
 pub use value::Value;
-pub use walk::{Place, Walk};
+pub use walk::{Place, Steps, Walk};
 
 #[cfg(test)]
 mod tests;

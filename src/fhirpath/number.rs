@@ -16,6 +16,14 @@ pub(super) fn decimal(text: &str) -> Option<Decimal> {
     }
 }
 
+/// Reads what a conversion takes: `(\+|-)?\d+(\.\d+)?`. <http://hl7.org/fhirpath/N1/#todecimal--decimal>
+pub(super) fn written(text: &str) -> Option<Decimal> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (is_plain(whole) && is_plain(fraction)).then(|| decimal(text)).flatten()
+}
+
 /// Digits behind the point, without zeros at the end.
 pub(super) fn precision(value: Decimal) -> u32 {
     value.normalize().scale()
@@ -59,6 +67,16 @@ mod tests {
         }
         for text in ["", "x", "1e", "1e99", "123456789012345678901234567890.5"] {
             assert_eq!(decimal(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_conversion_takes_digits_and_a_sign_alone() {
+        for (text, expected) in [("1000", Some("1000")), ("+1.50", Some("1.50")), ("-0.5", Some("-0.5"))] {
+            assert_eq!(written(text).map(|value| value.to_string()).as_deref(), expected);
+        }
+        for text in ["", "+", "1_000", "1.", ".5", "1.5.0", "1e2", "--1", " 1", "1.0_0"] {
+            assert_eq!(written(text), None, "{text}");
         }
     }
 

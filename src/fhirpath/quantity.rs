@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::fmt::{self, Display, Formatter};
 
 /// The longest unit that is looked at (bytes).
-const UNIT_BYTES_MAX: usize = 256;
+pub(super) const UNIT_BYTES_MAX: usize = 256;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quantity {

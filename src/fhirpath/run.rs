@@ -8,21 +8,26 @@ use super::code::Code;
 use super::equal;
 use super::expression::{Budget, Variables};
 use super::item::{Element, Item, Items, Name, Type};
+use super::meter::Meter;
 use super::syntax::Operator;
 use super::type_name::TypeName;
 use super::walk;
 use crate::fhir::invalid::{Invalid, Result};
+use crate::fhir::json::Object;
 use smallvec::smallvec;
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 
+pub(super) use function::string::{PATTERN_BYTES_MAX, Pattern};
 pub(super) use function::{Native, function};
+
+/// More members than an object of R4 has.
+const WIDE: usize = 128;
 
 /// One evaluation.
 pub(super) struct Machine<'m, 'a> {
     context: &'m Item<'a>,
     variables: &'m Variables<'a>,
-    budget: Budget,
-    steps_left: Cell<usize>,
+    meter: Meter,
     once: Vec<OnceCell<Items<'a>>>,
 }
 
@@ -43,7 +48,7 @@ pub(super) fn fault(message: impl Into<String>) -> Invalid {
 impl<'m, 'a> Machine<'m, 'a> {
     pub fn new(context: &'m Item<'a>, variables: &'m Variables<'a>, budget: Budget, slots: usize) -> Self {
         let once = (0..slots).map(|_| OnceCell::new()).collect();
-        Machine { context, variables, budget, steps_left: Cell::new(budget.steps), once }
+        Machine { context, variables, meter: Meter::new(budget), once }
     }
 
     pub fn evaluate(&self, code: &Code) -> Result<Items<'a>> {
@@ -55,7 +60,7 @@ impl<'m, 'a> Machine<'m, 'a> {
     }
 
     pub fn steps_left(&self) -> usize {
-        self.steps_left.get()
+        self.meter.steps_left()
     }
 
     fn outermost(&self) -> Scope<'m, 'a> {
@@ -64,29 +69,7 @@ impl<'m, 'a> Machine<'m, 'a> {
 
     /// Counts steps.
     pub fn spend(&self, steps: usize) -> Result<()> {
-        match self.steps_left.get().checked_sub(steps) {
-            Some(left) => {
-                self.steps_left.set(left);
-                Ok(())
-            }
-            None => {
-                let message = format!("A FHIRPath evaluation takes more than {} steps.", self.budget.steps);
-                Err(Invalid::bound(message))
-            }
-        }
-    }
-
-    /// Checks the length of a text that is to be made.
-    pub fn text_of(&self, bytes: usize) -> Result<()> {
-        self.spend(bytes / 64)?;
-        match bytes <= self.budget.text_bytes {
-            true => Ok(()),
-            false => {
-                let message =
-                    format!("A FHIRPath evaluation makes a text of more than {} bytes.", self.budget.text_bytes);
-                Err(Invalid::bound(message))
-            }
-        }
+        self.meter.spend(steps)
     }
 
     pub fn run(&self, code: &Code, scope: Scope<'_, 'a>) -> Result<Items<'a>> {
@@ -121,7 +104,11 @@ impl<'m, 'a> Machine<'m, 'a> {
             Code::Index => {
                 Ok(scope.index.and_then(|index| i32::try_from(index).ok()).map(Item::Integer).into_iter().collect())
             }
-            Code::Total => Ok(scope.total.cloned().unwrap_or_default()),
+            Code::Total => {
+                let total = scope.total.map_or(&[][..], |total| total.as_slice());
+                self.spend(total.len())?;
+                Ok(total.iter().cloned().collect())
+            }
             Code::Resource => Ok(smallvec![self.variables.resource.into()]),
             Code::RootResource => Ok(smallvec![self.variables.root_resource.into()]),
             Code::Context => Ok(smallvec![self.context.clone()]),
@@ -155,7 +142,10 @@ impl<'m, 'a> Machine<'m, 'a> {
     fn children_of(&self, items: &[Item<'a>], name: &str, found: &mut Items<'a>) -> Result<()> {
         for item in items {
             let known = match item {
-                Item::Element(element) => element.each(name, &mut |child| found.push(Item::Element(child))),
+                Item::Element(element) => {
+                    self.look_into(element)?;
+                    element.each(name, &mut |child| found.push(Item::Element(child)))
+                }
                 Item::Type(namespace, type_name) => {
                     let text = match name {
                         "namespace" => Some(*namespace),
@@ -182,19 +172,32 @@ impl<'m, 'a> Machine<'m, 'a> {
         Ok(())
     }
 
+    /// Counts what it takes to find a member of an element.
+    pub fn look_into(&self, element: &Element<'a>) -> Result<()> {
+        self.meter.look_among(element.object().map_or(0, Object::len))
+    }
+
+    /// All children of an element; each may be looked for among all members.
+    pub fn children(&self, element: &Element<'a>, found: &mut impl FnMut(Element<'a>)) -> Result<()> {
+        let mut count = 0usize;
+        element.children(&mut |child| {
+            count += 1;
+            found(child);
+        });
+        self.spend(count)?;
+        let members = element.object().map_or(0, Object::len);
+        self.meter.look_among(members.saturating_mul(if members > WIDE { count.saturating_add(1) } else { 1 }))
+    }
+
     fn children_count(&self, input: &Code, scope: Scope<'_, 'a>) -> Result<Items<'a>> {
         let mut count = 0usize;
         let mut counted = |items: &[Item<'a>]| {
-            items
-                .iter()
-                .filter_map(Item::element)
-                .for_each(|element: Element<'a>| element.children(&mut |_| count += 1));
+            items.iter().filter_map(Item::element).try_for_each(|element| self.children(&element, &mut |_| count += 1))
         };
         match input {
-            Code::This => counted(scope.this),
-            other => counted(&self.run(other, scope)?),
+            Code::This => counted(scope.this)?,
+            other => counted(&self.run(other, scope)?)?,
         }
-        self.spend(count)?;
         Ok(smallvec![Item::Integer(i32::try_from(count).unwrap_or(i32::MAX))])
     }
 
@@ -235,7 +238,7 @@ impl<'m, 'a> Machine<'m, 'a> {
         let Some(reference) = operator::single(&items, "`is`")?.and_then(Item::element) else {
             return Ok(Items::new());
         };
-        let resolved = function::fhir::resolved(self.variables, &Item::Element(reference));
+        let resolved = self.resolved(&Item::Element(reference))?;
         let truth = match resolved {
             Some(found) => target.covers(found.type_name()),
             None => walk::resolves_to(reference.value(), self.variables.root_resource, target),
@@ -248,7 +251,7 @@ impl<'m, 'a> Machine<'m, 'a> {
         for member in members {
             all.extend(self.run(member, scope)?);
         }
-        equal::distinct(all, |steps| self.spend(steps))
+        equal::distinct(all, &self.meter)
     }
 
     /// What code says as a condition: one boolean is itself, one other item is true, none is `None`.

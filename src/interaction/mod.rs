@@ -32,7 +32,7 @@ use crate::fhir::definitions::ResourceType;
 use crate::fhir::invalid::Invalid;
 use crate::fhir::resource::Resource;
 use crate::search::entry::Entries;
-use crate::search::extract::extract;
+use crate::search::extract::extract_telling;
 use crate::search::registry::Registry;
 use crate::store::Store;
 use crate::validate;
@@ -69,7 +69,9 @@ impl Context {
 
     /// What the index holds of a resource.
     fn entries(&self, registry: &Registry, resource: &Resource) -> Entries {
-        extract(registry, resource, self.own_base.as_deref())
+        extract_telling(registry, resource, self.own_base.as_deref(), &mut |parameter| {
+            self.parameters.tell_exceeded(&parameter.url);
+        })
     }
 }
 

@@ -13,7 +13,8 @@ use crate::search::custom;
 use crate::search::registry::{CustomDefinition, Registry};
 use crate::store::{ParameterState, Store, TypeVersions};
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
+use smol_str::SmolStr;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use tokio::sync::Mutex;
 
@@ -88,6 +89,8 @@ pub struct Parameters {
     looking: Mutex<Looking>,
     /// The number of this server among those on its database.
     server: i64,
+    /// Those of which the log says already that a resource is too large for them.
+    exceeded: std::sync::Mutex<HashSet<SmolStr>>,
 }
 
 #[derive(Default)]
@@ -115,6 +118,15 @@ impl Parameters {
             known: RwLock::new(Arc::new(known)),
             looking: Mutex::default(),
             server: rand::random_range(1..=i64::MAX),
+            exceeded: std::sync::Mutex::default(),
+        }
+    }
+
+    /// A resource has no entries of this parameter, whose expression takes too many steps there. The log says it once.
+    pub fn tell_exceeded(&self, url: &SmolStr) {
+        let is_new = self.exceeded.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone());
+        if is_new {
+            tracing::warn!(%url, "a search parameter takes too many steps in a resource, which is not found by it");
         }
     }
 

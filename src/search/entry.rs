@@ -17,6 +17,20 @@ pub struct Entries {
 }
 
 impl Entries {
+    /// How many there are of each kind.
+    pub fn lengths(&self) -> [usize; 5] {
+        [self.tokens.len(), self.strings.len(), self.dates.len(), self.numbers.len(), self.positions.len()]
+    }
+
+    /// Takes away what was entered since.
+    pub fn truncate(&mut self, [tokens, strings, dates, numbers, positions]: [usize; 5]) {
+        self.tokens.truncate(tokens);
+        self.strings.truncate(strings);
+        self.dates.truncate(dates);
+        self.numbers.truncate(numbers);
+        self.positions.truncate(positions);
+    }
+
     /// Leaves one of entries that are found alike; they come from values that a resource says twice.
     pub fn dedup(&mut self) {
         let key = |entry: &NumberEntry| (entry.param, entry.unit, entry.unit_code, entry.unit_text, entry.system);

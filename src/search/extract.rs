@@ -3,22 +3,39 @@
 use super::entry::Entries;
 use super::full_text;
 use super::kind::{self, composite};
-use super::registry::{ParameterKind, Registry, Source};
+use super::registry::{Parameter, ParameterKind, Registry, Source};
 use crate::fhir::definitions::root;
 use crate::fhir::resource::Resource;
+use crate::fhirpath::Steps;
 use crate::fhirpath::value::{Kind, Value};
 
 /// All that searches remember of a resource, each entry once. `base` is this server's own address: references that start
 /// with it are local. Resources inside this one are not entered.
 pub fn extract(registry: &Registry, resource: &Resource, base: Option<&str>) -> Entries {
+    extract_telling(registry, resource, base, &mut |_| {})
+}
+
+/// The same. `exceeded` is told of each parameter of which the resource has no entries because its expression takes too
+/// many steps there.
+pub fn extract_telling(
+    registry: &Registry,
+    resource: &Resource,
+    base: Option<&str>,
+    exceeded: &mut dyn FnMut(&Parameter),
+) -> Entries {
     let root = Value { json: resource.json(), kind: Kind::Complex(root(resource.resource_type())) };
     let mut entries = Entries::default();
     for source in registry.sources_in(resource.resource_type(), resource.object()) {
         let Source { branch, parameter } = source;
-        branch.expression.evaluate(root, root, &mut |value| match parameter.kind {
-            ParameterKind::Composite => parts(source, value, root, base, &mut entries),
+        let (steps, before) = (Steps::default(), entries.lengths());
+        branch.expression.evaluate(root, root, &steps, &mut |value| match parameter.kind {
+            ParameterKind::Composite => parts(source, value, (root, &steps), base, &mut entries),
             kind => meant(value, &mut |value| kind::extract(kind, branch, value, base, &mut entries)),
         });
+        if steps.are_spent() {
+            entries.truncate(before);
+            exceeded(parameter);
+        }
     }
     entries.dedup();
     if registry.has_full_text() {
@@ -36,13 +53,19 @@ fn meant<'a>(value: Value<'a>, found: &mut dyn FnMut(Value<'a>)) {
 }
 
 /// One element of a composite, unless one of its components has no value there.
-fn parts(source: &Source, element: Value<'_>, root: Value<'_>, base: Option<&str>, entries: &mut Entries) {
+fn parts(
+    source: &Source,
+    element: Value<'_>,
+    (root, steps): (Value<'_>, &Steps),
+    base: Option<&str>,
+    entries: &mut Entries,
+) {
     let components = &source.parameter.components;
     let mut values = Vec::with_capacity(components.len());
     // From behind: the code that comes first is almost always there.
     for component in components.iter().rev() {
         let mut found = Vec::new();
-        component.expression.evaluate(element, root, &mut |value| found.push(value));
+        component.expression.evaluate(element, root, steps, &mut |value| found.push(value));
         if found.is_empty() {
             return;
         }
@@ -115,7 +138,7 @@ mod tests {
             let start = Value { json: &json, kind: Kind::Complex(root(resource.resource_type())) };
             let finds = |source: &&Source| {
                 let mut finds = false;
-                source.branch.expression.evaluate(start, start, &mut |_| finds = true);
+                source.branch.expression.evaluate(start, start, &Steps::default(), &mut |_| finds = true);
                 finds
             };
             let texts = |source: &Source| source.branch.text.clone();
@@ -134,17 +157,42 @@ mod tests {
 
     #[test]
     fn a_custom_parameter_is_extracted_too() {
-        let custom = CustomDefinition {
-            url: "http://example.org/final".into(),
-            code: "is-final".into(),
+        let (registry, _) = Registry::standard().with_custom(&[custom("is-final", "Observation.status = 'final'")]);
+        assert_eq!(count(&registry, "is-final", &entries(&registry, OBSERVATION)), 1);
+    }
+
+    #[test]
+    fn a_resource_that_is_too_large_for_an_expression_has_no_entries_of_it_and_all_others() {
+        let quadratic = "Observation.component.where(%resource.component.where(valueString = 'y').exists())";
+        let parameter = custom("quadratic", &format!("{quadratic}.code | Observation.component.code"));
+        let (registry, faults) = Registry::standard().with_custom(&[parameter]);
+        assert!(faults.is_empty(), "{faults:?}");
+        let of_size = |size: usize| {
+            let component = r#"{"code":{"coding":[{"code":"x"}]},"valueString":"z"}"#;
+            let components = vec![component; size].join(",");
+            let text = format!(
+                r#"{{"resourceType":"Observation","status":"final","code":{{"coding":[{{"code":"c"}}]}},"component":[{components}]}}"#
+            );
+            let resource = Resource::from_json(parse(text.as_bytes(), 20).unwrap()).unwrap();
+            let mut exceeded = Vec::new();
+            let entries = extract_telling(&registry, &resource, None, &mut |one| exceeded.push(one.code.clone()));
+            (count(&registry, "code", &entries), count(&registry, "quadratic", &entries), exceeded)
+        };
+        assert_eq!(of_size(10), (1, 1, Vec::new()));
+        let (code, _, exceeded) = of_size(3_000);
+        assert_eq!((code, exceeded), (1, vec!["quadratic".into()]));
+    }
+
+    fn custom(code: &str, expression: &str) -> CustomDefinition {
+        CustomDefinition {
+            url: format!("http://example.org/{code}").into(),
+            code: code.into(),
             bases: vec![ResourceType::OBSERVATION],
             kind: ParameterKind::Token,
-            expression: "Observation.status = 'final'".to_owned(),
+            expression: expression.to_owned(),
             targets: Vec::new(),
             components: Vec::new(),
             unfinished: Some(0),
-        };
-        let (registry, _) = Registry::standard().with_custom(&[custom]);
-        assert_eq!(count(&registry, "is-final", &entries(&registry, OBSERVATION)), 1);
+        }
     }
 }

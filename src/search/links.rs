@@ -7,6 +7,7 @@ use crate::fhir::definitions::{ResourceType, root};
 use crate::fhir::id::Id;
 use crate::fhir::reference::Target;
 use crate::fhir::resource::Resource;
+use crate::fhirpath::Steps;
 use crate::fhirpath::value::{Kind, Value};
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub fn targets(
     for parameter in parameters(registry, resource_type, include) {
         let leads = |to: ResourceType| leads_to(parameter, to) && include.target.is_none_or(|target| target == to);
         for branch in &parameter.branches {
-            branch.expression.evaluate(root, root, &mut |value| {
+            branch.expression.evaluate(root, root, &Steps::default(), &mut |value| {
                 let text = value.child_str("reference").unwrap_or_default();
                 if let Target::Local { resource_type, id, .. } = Target::parse(text, base)
                     && leads(resource_type)

@@ -229,7 +229,7 @@ impl TypeParameters {
     }
 
     fn add_source(&mut self, source: Source) {
-        let places = source.branch.expression.places(source.parameter.base);
+        let places = source.branch.expression.places(source.parameter.base).unwrap_or_default();
         let names: Option<BTreeSet<_>> = places.iter().map(|place| place.names.first().copied()).collect();
         match names {
             Some(names) => {

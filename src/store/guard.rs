@@ -244,6 +244,25 @@ impl Reader<'_> {
 }
 
 impl Store {
+    /// Why a caller may not store this resource under this id, in a way that needs these rights, going by its content alone:
+    /// nothing is looked up of what stands there.
+    pub async fn refusal_to_store(
+        &self,
+        grant: &Grant,
+        permissions: &[Permission],
+        id: &Id,
+        resource: &Resource,
+    ) -> Result<Option<Error>> {
+        let entries = extract(&self.rights.registry, resource, self.rights.own_base.as_deref());
+        let fact = Fact {
+            resource_type: resource.resource_type(),
+            id: id.as_str(),
+            last_updated_us: chrono::Utc::now().timestamp_micros(),
+            entries: &entries,
+        };
+        refusal_of_content(&self.reader(grant), permissions, &fact).await
+    }
+
     pub(super) fn shows(&self, visible: &Visible, stored: &Stored) -> Result<bool> {
         if visible.condition(stored.resource_type).is_always() {
             return Ok(true);
@@ -311,16 +330,24 @@ pub(super) async fn check_writes(
                 return Err(hidden());
             }
         }
-        for permission in on_next {
-            let visible = reader.visible(*permission, &[of]).await?;
-            if !visible.admits(&fact(&version.entries)) {
-                let message =
-                    format!("This account may not store this {of}: it is not about whom, or by whom, it must be.");
-                return Err(WriteFailure::RefusedAt(of, version.id.clone(), Error::forbidden(message)));
-            }
+        if let Some(refusal) = refusal_of_content(reader, on_next, &fact(&version.entries)).await? {
+            return Err(WriteFailure::RefusedAt(of, version.id.clone(), refusal));
         }
     }
     Ok(())
+}
+
+/// Why a resource with this content may not be stored in one of these ways.
+async fn refusal_of_content(reader: &Reader<'_>, permissions: &[Permission], fact: &Fact<'_>) -> Result<Option<Error>> {
+    let of = fact.resource_type;
+    for permission in permissions {
+        if !reader.visible(*permission, &[of]).await?.admits(fact) {
+            let message =
+                format!("This account may not store this {of}: it is not about whom, or by whom, it must be.");
+            return Ok(Some(Error::forbidden(message)));
+        }
+    }
+    Ok(None)
 }
 
 /// What is said of what is not there and of what may not be seen.

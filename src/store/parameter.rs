@@ -36,8 +36,9 @@ pub struct ParameterState {
     pub total: Option<i64>,
 }
 
-/// How many resources of a type there ever were and how many versions of them: changes with every write of one.
-pub type TypeVersions = (i64, i64);
+/// How many resources of a type there are, how many versions of them, and when the last was written: changes with every
+/// write of one.
+pub type TypeVersions = (i64, i64, Option<DateTime<Utc>>);
 
 impl Store {
     /// The database's time and the custom search parameters that are noted. A resource that is read afterwards is at least
@@ -61,7 +62,7 @@ impl Store {
     pub async fn type_versions(&self, resource_type: ResourceType) -> Result<TypeVersions> {
         let rows = self.on_all_shards(TYPE_VERSIONS, &[&resource_type.as_str()]).await?;
         let row = rows.first().ok_or_else(|| Error::internal("a count has no row"))?;
-        Ok((row.get("resources"), row.get("versions")))
+        Ok((row.get("resources"), row.get("versions"), row.get("latest")))
     }
 
     /// The ids and bodies of all SearchParameter resources.

@@ -155,6 +155,17 @@ async fn a_parameter_that_could_not_be_used_is_refused_with_its_place() {
         let batch = server.post("", bundle("batch")).await.expect(200).json();
         assert_eq!(batch["entry"][1]["response"]["outcome"]["issue"][0]["expression"][0], inside);
     }
+    // What would take longer than anybody waits, and what leads to more elements than anybody counts.
+    for expression in [
+        "Patient.name.where(%resource.name.where(%resource.name.where(family = 'a').exists()).exists()).family"
+            .to_owned(),
+        format!("Patient{}", ".extension.value".repeat(6)),
+    ] {
+        let mut parameter = maiden_name();
+        parameter["expression"] = json!(expression);
+        let refused = server.post("SearchParameter", &parameter).await.expect(422);
+        assert_eq!(refused.expression(), "SearchParameter.expression");
+    }
     server.post("SearchParameter", maiden_name()).await.expect(201);
     let mut second = maiden_name();
     second["url"] = json!("http://example.org/second");

@@ -2,24 +2,64 @@
 
 use super::Json;
 use std::collections::HashMap;
+use std::convert::Infallible;
 
 impl Json {
     /// Equality as JSON Patch has it: `1.0` equals `1.00` and `10e-1`, and the order of members does not count.
     /// <https://www.rfc-editor.org/rfc/rfc6902#section-4.6>
     pub fn means_same(&self, other: &Json) -> bool {
+        let told = self.means_same_counting(other, &mut |_, _| Ok::<(), Infallible>(()));
+        told.unwrap_or_else(|never| match never {})
+    }
+
+    /// The same. `count` is told, before each look, how many values and how many bytes of text it takes, and can end it.
+    ///
+    /// # Errors
+    /// What `count` says.
+    pub fn means_same_counting<E>(
+        &self,
+        other: &Json,
+        count: &mut impl FnMut(usize, usize) -> Result<(), E>,
+    ) -> Result<bool, E> {
         match (self, other) {
             (Json::Number(one), Json::Number(two)) => {
-                one == two || value_of(one).is_some_and(|v| value_of(two) == Some(v))
+                count(1, one.len() + two.len())?;
+                Ok(one == two || value_of(one).is_some_and(|v| value_of(two) == Some(v)))
+            }
+            (Json::String(one), Json::String(two)) => {
+                if one.len() != two.len() {
+                    return Ok(false);
+                }
+                count(1, one.len())?;
+                Ok(one == two)
             }
             (Json::Array(one), Json::Array(two)) => {
-                one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.means_same(two))
+                if one.len() != two.len() {
+                    return Ok(false);
+                }
+                count(1, 0)?;
+                for (one, two) in one.iter().zip(two) {
+                    if !one.means_same_counting(two, count)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
             }
             (Json::Object(one), Json::Object(two)) => {
+                if one.len() != two.len() {
+                    return Ok(false);
+                }
+                count(one.len(), 0)?;
                 let by_name: HashMap<&str, &Json> = two.iter().collect();
-                one.len() == two.len()
-                    && one.iter().all(|(name, value)| by_name.get(name).is_some_and(|other| value.means_same(other)))
+                for (name, value) in one.iter() {
+                    match by_name.get(name) {
+                        Some(other) if value.means_same_counting(other, count)? => {}
+                        _ => return Ok(false),
+                    }
+                }
+                Ok(true)
             }
-            _ => self == other,
+            _ => Ok(self == other),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::super::item::{Element, Item};
 use super::super::value::{Kind, Value};
 use super::super::{Budget, Expression, Variables};
 use super::brought::{Brought, Placed};
-use super::place::{self, Spot, Step};
+use super::place::{self, Search, Spot, Step};
 use super::{List, Misfit, Operation, Patch, misfit};
 use crate::fhir::definitions::Node;
 use crate::fhir::invalid::{Invalid, Result};
@@ -85,6 +85,7 @@ impl Patching {
         let way = self.open(&target);
         self.check_depth(&way, &placed)?;
         let touched = self.top(&target, placed.name);
+        self.spend_on(&way, placed.name)?;
         let parent = place::object_mut(&mut self.document, &way).ok_or_else(nothing)?;
         let of = |key: &str| key == name || target.node().child(key).is_some_and(|one| one.choice == Some(name));
         let is_there = parent.iter().any(|(key, _)| of(key.strip_prefix('_').unwrap_or(key)));
@@ -105,6 +106,7 @@ impl Patching {
         let way = self.open(&target);
         self.check_depth(&way, &placed)?;
         let touched = self.top(&target, placed.name);
+        self.spend_on(&way, placed.name)?;
         let parent = place::object_mut(&mut self.document, &way).ok_or_else(nothing)?;
         let length = place::length(parent, placed.name);
         if index > length {
@@ -119,6 +121,7 @@ impl Patching {
     fn delete(&mut self, path: &Expression) -> std::result::Result<(), Misfit> {
         let Some(target) = self.one(path)? else { return Ok(()) };
         let spot = target.spot.ok_or_else(whole)?;
+        self.spend_on(&spot.parent, &spot.name)?;
         let parent = place::object_mut(&mut self.document, &spot.parent).ok_or_else(nothing)?;
         place::take(parent, &spot.name, spot.index);
         place::prune(&mut self.document, &spot.parent);
@@ -133,6 +136,7 @@ impl Patching {
         let choice = node.child(&spot.name).and_then(|element| element.choice);
         let placed = placed(value, node, choice.unwrap_or(&spot.name), "value")?;
         self.check_depth(&spot.parent, &placed)?;
+        self.spend_on(&spot.parent, &spot.name)?;
         let parent = place::object_mut(&mut self.document, &spot.parent).ok_or_else(nothing)?;
         place::replace(parent, &spot, placed);
         self.touched.insert(spot.top());
@@ -145,6 +149,7 @@ impl Patching {
         let element = element.ok_or_else(|| misfit("path", format!("`{}` is no list.", list.name)))?;
         let way = target.inside();
         let touched = self.top(&target, element.name);
+        self.spend_on(&way, element.name)?;
         let parent = place::object_mut(&mut self.document, &way).ok_or_else(nothing)?;
         let length = place::length(parent, element.name);
         for (part, place) in [("source", source), ("destination", destination)] {
@@ -178,20 +183,40 @@ impl Patching {
                 return Err(misfit("path", message));
             }
         };
-        self.target(element).map(Some)
+        let (target, visited) = self.target(element, path)?;
+        drop(found);
+        self.spend(visited)?;
+        Ok(Some(target))
     }
 
-    fn target(&self, element: Element<'_>) -> std::result::Result<Target, Misfit> {
+    /// What is found, and what it took to find where it stands (steps).
+    fn target(&self, element: Element<'_>, path: &Expression) -> std::result::Result<(Target, usize), Misfit> {
         if std::ptr::eq(element.json, &raw const self.document) {
-            return Ok(Target { spot: None, kind: element.kind });
+            return Ok((Target { spot: None, kind: element.kind }, 0));
         }
         let root = Value::resource(&self.document).and_then(|resource| match resource.kind {
             Kind::Complex(node) => Some(node),
             Kind::Primitive(_) => None,
         });
-        let spot = root.and_then(|root| place::locate(&self.document, root, &element));
+        let mut search = Search { element: &element, names: path.names(), visited: 0 };
+        let spot = root.and_then(|root| search.locate(&self.document, root));
         let spot = spot.ok_or_else(|| misfit("path", "The path leads to something that is not in this resource."))?;
-        Ok(Target { spot: Some(spot), kind: element.kind })
+        Ok((Target { spot: Some(spot), kind: element.kind }, search.visited))
+    }
+
+    /// Takes from what all operations together may cost.
+    fn spend(&mut self, steps: usize) -> std::result::Result<(), Misfit> {
+        self.budget.steps = self.budget.steps.checked_sub(steps).ok_or_else(|| {
+            let message = format!("The paths of the patch take more than {STEPS_MAX} steps together. Send several.");
+            ("path", Invalid::bound(message))
+        })?;
+        Ok(())
+    }
+
+    /// Counts what it takes to change a member of the object at the end of a way.
+    fn spend_on(&mut self, way: &[Step], name: &str) -> std::result::Result<(), Misfit> {
+        let cost = place::object_mut(&mut self.document, way).map_or(0, |parent| place::cost(parent, name));
+        self.spend(cost)
     }
 
     /// The way to what holds the children of a target; beside a primitive, it is made.

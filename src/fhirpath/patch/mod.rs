@@ -19,6 +19,9 @@ pub use apply::Patched;
 /// At most this many operations are read from one patch (operations).
 pub const OPERATIONS_MAX: usize = 1_000;
 
+/// What the regular expressions in all paths of one patch take (bytes, compiled): they are kept together.
+const PATTERN_BYTES_MAX: usize = 16 << 20;
+
 /// A patch that is well formed. Whether it fits a resource, applying it tells.
 #[derive(Debug)]
 pub struct Patch {
@@ -78,8 +81,9 @@ impl Patch {
             let message = format!("A patch of more than {OPERATIONS_MAX} operations is not read here. Send several.");
             return Err(Invalid { expression: "patch".to_owned(), ..Invalid::bound(message) });
         }
+        let mut pattern_bytes_left = PATTERN_BYTES_MAX;
         let read = |(number, item): (usize, &Json)| {
-            Operation::read(item).map_err(|(part, invalid)| {
+            Operation::read(item, &mut pattern_bytes_left).map_err(|(part, invalid)| {
                 let separator = if part.is_empty() { "" } else { "." };
                 Invalid { expression: format!("patch[{number}]{separator}{part}"), ..invalid }
             })
@@ -115,7 +119,7 @@ fn malformed(part: &'static str, message: impl Into<String>) -> Misfit {
 }
 
 impl Operation {
-    fn read(item: &Json) -> std::result::Result<Operation, Misfit> {
+    fn read(item: &Json, pattern_bytes_left: &mut usize) -> std::result::Result<Operation, Misfit> {
         let object = item.as_object().filter(|object| object.get_str("name") == Some("operation"));
         let object =
             object.ok_or_else(|| malformed("", "Each parameter of a patch has the name `operation`, and parts."))?;
@@ -124,29 +128,33 @@ impl Operation {
         let text = parts
             .text("path")
             .ok_or_else(|| malformed("path", "An operation has a part `path` with a valueString."))?;
-        let path = || Expression::compile(text).map_err(|invalid| ("path", invalid));
-        let list = || match Expression::compile_parent(text).map_err(|invalid| ("path", invalid))? {
+        let of_path = |invalid| ("path", invalid);
+        let list = |left: &mut usize| match Expression::compile_parent(text, left).map_err(of_path)? {
             Some((parent, name)) => Ok(List { parent, name }),
             None => {
                 Err(malformed("path", "The path of a list ends with the name of an element, as in `Patient.name`."))
             }
         };
+        let path = |left: &mut usize| Expression::compile_sharing(text, left).map_err(of_path);
         Ok(match parts.text("type") {
             Some("add") => {
                 let name = parts.text("name").filter(|name| !name.is_empty());
                 let name = name.ok_or_else(|| malformed("name", "This operation needs the name of an element."))?;
-                Operation::Add { path: path()?, name: SmolStr::new(name), value: parts.value()? }
+                Operation::Add { path: path(pattern_bytes_left)?, name: SmolStr::new(name), value: parts.value()? }
             }
-            Some("insert") => Operation::Insert { list: list()?, index: parts.place("index")?, value: parts.value()? },
-            Some("delete") => Operation::Delete { path: path()? },
+            Some("insert") => Operation::Insert {
+                list: list(pattern_bytes_left)?,
+                index: parts.place("index")?,
+                value: parts.value()?,
+            },
+            Some("delete") => Operation::Delete { path: path(pattern_bytes_left)? },
             Some("replace") => {
-                let last =
-                    Expression::compile_parent(text).ok().flatten().map_or_else(SmolStr::default, |(_, name)| name);
-                Operation::Replace { path: path()?, last, value: parts.value()? }
+                let last = Expression::last_name(text).unwrap_or_default();
+                Operation::Replace { path: path(pattern_bytes_left)?, last, value: parts.value()? }
             }
             Some("move") => {
                 let (source, destination) = (parts.place("source")?, parts.place("destination")?);
-                Operation::Move { list: list()?, source, destination }
+                Operation::Move { list: list(pattern_bytes_left)?, source, destination }
             }
             _ => {
                 let message = "An operation says what it does in `type`: add, insert, delete, replace or move.";

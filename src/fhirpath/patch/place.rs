@@ -3,9 +3,13 @@
 use super::super::item::Element;
 use super::super::value::Kind;
 use super::brought::Placed;
-use crate::fhir::definitions::Node;
+use crate::fhir::definitions::{Element as Definition, Node};
 use crate::fhir::json::{Json, Object};
 use smol_str::{SmolStr, format_smolstr};
+use std::collections::HashSet;
+
+/// Members and items that are passed over or moved count one step for so many.
+const MEMBERS_A_STEP: usize = 16;
 
 /// An element by the object that holds it, its JSON name there, and which it is in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,36 +51,62 @@ fn beside(name: &str) -> SmolStr {
     format_smolstr!("_{name}")
 }
 
-/// Where an element of this very document stands. `None` for the document itself and for what is not in it.
-pub(super) fn locate(document: &Json, root: Node, element: &Element<'_>) -> Option<Spot> {
-    search(document, root, element, &mut Vec::new())
+/// A look for where an element of a document stands.
+pub(super) struct Search<'s, 'e> {
+    pub element: &'s Element<'e>,
+    /// The names of elements through which the way leads, a choice's without its type; `None`: any.
+    pub names: Option<HashSet<&'s str>>,
+    /// Elements that were looked at.
+    pub visited: usize,
 }
 
-fn search(json: &Json, node: Node, element: &Element<'_>, way: &mut Vec<Step>) -> Option<Spot> {
-    for (key, value) in json.as_object()?.iter() {
-        let plain = key.strip_prefix('_').unwrap_or(key);
-        let Some(definition) = node.child(plain) else { continue };
-        let is_list = matches!(value, Json::Array(_));
-        for (place, item) in value.items().iter().enumerate() {
-            let index = is_list.then_some(place);
-            if std::ptr::eq(item, element.json) || element.beside.is_some_and(|beside| std::ptr::eq(item, beside)) {
-                return Some(Spot { parent: way.clone(), node, name: SmolStr::new(plain), index });
-            }
-            let inner = match Kind::of(item, definition.kind) {
-                Some(Kind::Complex(inner)) => inner,
-                Some(Kind::Primitive(_)) => Node::element(),
-                None => continue,
-            };
-            let before = way.len();
-            way.push(Step::Member(SmolStr::new(key)));
-            way.extend(index.map(Step::Item));
-            if let Some(found) = search(item, inner, element, way) {
-                return Some(found);
-            }
-            way.truncate(before);
-        }
+impl Search<'_, '_> {
+    /// `None` for the document itself and for what is not in it.
+    pub fn locate(&mut self, document: &Json, root: Node) -> Option<Spot> {
+        self.within(document, root, &mut Vec::new())
     }
-    None
+
+    fn leads_through(&self, name: &str, definition: &Definition) -> bool {
+        let Some(names) = &self.names else { return true };
+        names.contains(name) || definition.choice.is_some_and(|choice| names.contains(choice))
+    }
+
+    fn within(&mut self, json: &Json, node: Node, way: &mut Vec<Step>) -> Option<Spot> {
+        let object = json.as_object()?;
+        self.visited += 1 + object.len() / MEMBERS_A_STEP;
+        for (key, value) in object.iter() {
+            let plain = key.strip_prefix('_').unwrap_or(key);
+            let definition = node.child(plain).filter(|definition| self.leads_through(plain, definition));
+            let Some(definition) = definition else { continue };
+            let is_list = matches!(value, Json::Array(_));
+            for (place, item) in value.items().iter().enumerate() {
+                let index = is_list.then_some(place);
+                self.visited += 1;
+                let element = self.element;
+                if std::ptr::eq(item, element.json) || element.beside.is_some_and(|beside| std::ptr::eq(item, beside)) {
+                    return Some(Spot { parent: way.clone(), node, name: SmolStr::new(plain), index });
+                }
+                let inner = match Kind::of(item, definition.kind) {
+                    Some(Kind::Complex(inner)) => inner,
+                    Some(Kind::Primitive(_)) => Node::element(),
+                    None => continue,
+                };
+                let before = way.len();
+                way.push(Step::Member(SmolStr::new(key)));
+                way.extend(index.map(Step::Item));
+                if let Some(found) = self.within(item, inner, way) {
+                    return Some(found);
+                }
+                way.truncate(before);
+            }
+        }
+        None
+    }
+}
+
+/// How much is looked at or moved to change a member of an object (steps).
+pub(super) fn cost(parent: &Object, name: &str) -> usize {
+    (parent.len() + length(parent, name)) / MEMBERS_A_STEP
 }
 
 /// The object at the end of a way. `None` if there is none.

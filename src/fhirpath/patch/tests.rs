@@ -122,3 +122,54 @@ fn a_value_has_the_type_of_its_place() {
         r#","deceasedBoolean":false,"_deceasedBoolean":{"extension":[{"url":"x"}]}}"#
     );
 }
+
+/// A patch of many operations; each has its type, its path, and its other parts.
+fn many(count: usize, kind: &str, path: &str, rest: &str) -> Json {
+    let operation = format!(
+        r#"{{"name":"operation","part":[{{"name":"type","valueCode":"{kind}"}},{{"name":"path","valueString":"{path}"}}{rest}]}}"#
+    );
+    let operations = vec![operation; count].join(",");
+    parse(format!(r#"{{"resourceType":"Parameters","parameter":[{operations}]}}"#).as_bytes(), DEPTH_MAX).unwrap()
+}
+
+#[test]
+fn the_regular_expressions_of_a_patch_share_their_memory() {
+    let read = |count: usize| {
+        Patch::read(
+            &many(count, "delete", "Patient.name.where(family.matches('^[a-z]{9}$'))", "").to_bytes(),
+            DEPTH_MAX,
+        )
+    };
+    assert!(read(100).is_ok());
+    let refused = read(1_000).unwrap_err();
+    assert!(refused.message.contains("memory") && refused.expression.ends_with("].path"), "{refused}");
+}
+
+#[test]
+fn where_an_element_stands_is_found_along_its_path_and_what_it_takes_counts() {
+    let entries = vec![r#"{"item":{"display":"x"}}"#; 3_000].join(",");
+    let text =
+        format!(r#"{{"resourceType":"List","status":"current","mode":"working","entry":[{entries}],"title":"a"}}"#);
+    let document = || parse(text.as_bytes(), DEPTH_MAX).unwrap();
+    let value = r#",{"name":"value","valueString":"b"}"#;
+    // However large the rest is.
+    let titled = patched(document(), &many(1_000, "replace", "List.title", value)).unwrap();
+    assert_eq!(titled.as_object().unwrap().get_str("title"), Some("b"));
+    // Through anything: all of it is gone through each time.
+    let anywhere = many(1_000, "replace", "List.children().last()", value);
+    assert_eq!(patched(document(), &anywhere).unwrap_err().fault, Fault::Bound);
+    // What stands at the end of a list, behind what is moved each time.
+    let moved = many(1_000, "replace", "List.entry.last().item.display", value);
+    assert_eq!(patched(document(), &moved).unwrap_err().fault, Fault::Bound);
+    for (path, expected) in [
+        ("List.entry[1].item.display", 1),
+        ("List.entry.where(item.display = 'x')[2].item.display", 2),
+        ("List.entry.item.display.skip(3).first()", 3),
+        ("List.descendants().where($this = 'x').skip(4).first()", 4),
+    ] {
+        let outcome = patched(document(), &many(1, "replace", path, value)).unwrap();
+        let entries = outcome.as_object().unwrap().get("entry").unwrap().items().to_vec();
+        let display = |entry: &Json| entry.as_object()?.get("item")?.as_object()?.get_str("display").map(str::to_owned);
+        assert_eq!(entries.iter().position(|entry| display(entry).as_deref() == Some("b")), Some(expected), "{path}");
+    }
+}

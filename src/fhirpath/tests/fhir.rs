@@ -128,3 +128,26 @@ fn what_cannot_be_is_refused_by_name_and_place() {
         assert_eq!(refusal(OBSERVATION, expression), expected, "{expression}");
     }
 }
+
+#[test]
+fn repeat_tells_what_is_equal_once_and_goes_on_where_it_stands() {
+    let names = r#"{"resourceType":"Patient","name":[{"given":["Ana"]},{"given":["Ana","Eva"]}]}"#;
+    assert_eq!(found(names, "Patient.name.repeat(given)"), ["Ana", "Eva"]);
+    assert_eq!(found(names, "Patient.name.repeat(given).count()"), ["2"]);
+    assert_eq!(found(names, "(1 | 2).repeat(iif($this < 4, $this + 1))"), ["2", "3", "4"]);
+    // The two outer items are equal only from outside.
+    let items = r#"{"resourceType":"Questionnaire","status":"draft","item":[
+        {"linkId":"a","type":"group","item":[{"linkId":"b","type":"group","item":[{"linkId":"c","type":"display"}]}]},
+        {"linkId":"a","type":"group","item":[{"linkId":"b","type":"group","item":[{"linkId":"d","type":"display"}]}]},
+        {"linkId":"a","type":"group","item":[{"linkId":"b","type":"group","item":[{"linkId":"d","type":"display"}]}]}]}"#;
+    assert_eq!(found(items, "Questionnaire.repeat(item).linkId"), ["a", "a", "b", "b", "c", "d"]);
+}
+
+#[test]
+fn a_decimal_is_converted_from_digits_alone() {
+    let patient = r#"{"resourceType":"Patient"}"#;
+    assert_eq!(found(patient, "'1_000'.toDecimal()"), [""; 0]);
+    assert_eq!(found(patient, "'1_000'.convertsToDecimal()"), ["false"]);
+    assert_eq!(found(patient, "'+1000.50'.toDecimal()"), ["1000.50"]);
+    assert_eq!(found(patient, "'1_000 \\'mg\\''.convertsToQuantity()"), ["false"]);
+}

@@ -9,6 +9,7 @@ mod evaluate;
 mod node;
 mod place;
 
+pub use evaluate::Steps;
 pub(super) use evaluate::resolves_to;
 pub use place::Place;
 
@@ -52,9 +53,22 @@ impl Walk {
         &self.text
     }
 
-    /// Finds the values, in order. `start` is what the expression is evaluated on, `resource` is `%resource`.
-    pub fn evaluate<'a>(&'a self, start: Value<'a>, resource: Value<'a>, found: &mut dyn FnMut(Value<'a>)) {
-        self.node.evaluate(Frame { this: start, resource }, found);
+    /// Finds the values, in order. `start` is what the expression is evaluated on, `resource` is `%resource`. When the
+    /// steps are spent it ends, whatever else there is to find.
+    pub fn evaluate<'a>(
+        &'a self,
+        start: Value<'a>,
+        resource: Value<'a>,
+        steps: &Steps,
+        found: &mut dyn FnMut(Value<'a>),
+    ) {
+        self.node.evaluate(Frame { this: start, resource, steps }, found);
+    }
+
+    /// Whether a condition on items of a list asks the whole resource from inside another such condition: each more would
+    /// multiply what it takes by the length of a list.
+    pub fn asks_the_resource_again_and_again(&self) -> bool {
+        self.node.resource_asked_at() > 1
     }
 
     /// The members of the union that the expression is; itself when it is none.
@@ -90,13 +104,19 @@ impl Walk {
     }
 
     /// The elements of a resource type that the expression can reach.
-    pub fn places(&self, resource_type: ResourceType) -> Vec<Place> {
+    ///
+    /// # Errors
+    /// More than a bound.
+    pub fn places(&self, resource_type: ResourceType) -> Result<Vec<Place>> {
         let root = Place::root(resource_type);
         place::reached(&self.node, std::slice::from_ref(&root), &root)
     }
 
     /// The same, evaluated on other places of the type.
-    pub fn places_from(&self, start: &[Place], resource_type: ResourceType) -> Vec<Place> {
+    ///
+    /// # Errors
+    /// As there.
+    pub fn places_from(&self, start: &[Place], resource_type: ResourceType) -> Result<Vec<Place>> {
         place::reached(&self.node, start, &Place::root(resource_type))
     }
 }

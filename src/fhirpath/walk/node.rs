@@ -51,6 +51,21 @@ impl Node {
         1 + self.parts().into_iter().map(Node::depth).max().unwrap_or(0)
     }
 
+    /// In how many conditions inside each other `%resource` stands, at most.
+    pub fn resource_asked_at(&self) -> usize {
+        match self {
+            Node::Where(input, condition) => {
+                let inner = if condition.has_resource() { condition.resource_asked_at() + 1 } else { 0 };
+                inner.max(input.resource_asked_at())
+            }
+            _ => self.parts().into_iter().map(Node::resource_asked_at).max().unwrap_or(0),
+        }
+    }
+
+    fn has_resource(&self) -> bool {
+        *self == Node::Resource || self.parts().into_iter().any(Node::has_resource)
+    }
+
     /// Where the expression starts: the leftmost part.
     pub fn start(&self) -> &Node {
         self.parts().first().map_or(self, |part| part.start())

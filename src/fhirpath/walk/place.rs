@@ -3,7 +3,9 @@
 use super::super::type_name::TypeName;
 use super::node::Node;
 use crate::fhir::definitions::{Element, ElementKind, PrimitiveType, ResourceType, root};
+use crate::fhir::invalid::{Invalid, Result};
 use crate::fhir::json::Json;
+use std::collections::HashSet;
 
 /// An element that an expression reaches.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,24 +65,44 @@ impl Place {
     }
 }
 
-/// The places that an expression leads to from those it is evaluated on.
-pub(super) fn reached(node: &Node, this: &[Place], resource: &Place) -> Vec<Place> {
+/// At most so many places are told of one expression (places). R4's own have some fifty.
+const PLACES_MAX: usize = 1_000;
+
+/// The places that an expression leads to from those it is evaluated on, each once.
+///
+/// # Errors
+/// More than a bound: `value.extension.value.extension` multiplies them by all types at each step.
+pub(super) fn reached(node: &Node, this: &[Place], resource: &Place) -> Result<Vec<Place>> {
     let from = |input: &Node| reached(input, this, resource);
-    match node {
+    let found = match node {
         Node::This => this.to_vec(),
         Node::Resource => vec![resource.clone()],
         Node::Root(type_name) => this.iter().filter(|place| place.is(*type_name)).cloned().collect(),
-        Node::Child(input, name) => from(input).iter().flat_map(|place| place.children(name)).collect(),
-        Node::Extension(input, _) => from(input).iter().flat_map(|place| place.children("extension")).collect(),
-        Node::Where(input, _) => from(input),
-        Node::As(input, type_name) => from(input).into_iter().filter(|place| place.is(*type_name)).collect(),
-        Node::Index(input, _) => from(input).into_iter().map(|place| Place { is_list: false, ..place }).collect(),
-        Node::Union(members) => members.iter().flat_map(from).collect(),
+        Node::Child(input, name) => from(input)?.iter().flat_map(|place| place.children(name)).collect(),
+        Node::Extension(input, _) => from(input)?.iter().flat_map(|place| place.children("extension")).collect(),
+        Node::Where(input, _) => from(input)?,
+        Node::As(input, type_name) => from(input)?.into_iter().filter(|place| place.is(*type_name)).collect(),
+        Node::Index(input, _) => from(input)?.into_iter().map(|place| Place { is_list: false, ..place }).collect(),
+        Node::Union(members) => {
+            let mut all = Vec::new();
+            for member in members {
+                all.extend(from(member)?);
+            }
+            let mut seen = HashSet::new();
+            all.retain(|place| seen.insert((place.names.clone(), place.type_name(), place.is_list)));
+            all
+        }
         Node::Literal(Json::String(_)) => vec![Place::computed(ElementKind::Primitive(PrimitiveType::String))],
         Node::Literal(Json::Number(_)) => vec![Place::computed(ElementKind::Primitive(PrimitiveType::Decimal))],
         Node::Literal(_) | Node::Is(..) | Node::ResolvesTo(..) | Node::Exists(_) | Node::Not(_) => boolean(),
         Node::Equal(..) | Node::And(..) | Node::Or(..) => boolean(),
+    };
+    if found.len() > PLACES_MAX {
+        let message =
+            format!("`{node}` leads to more than {PLACES_MAX} elements. Say of which type they are, with `as`.");
+        return Err(Invalid::unprocessable("", message));
     }
+    Ok(found)
 }
 
 fn boolean() -> Vec<Place> {

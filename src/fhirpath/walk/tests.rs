@@ -1,7 +1,7 @@
 //! What expressions find, and what they refuse.
 
 use super::super::value::{Kind, Value};
-use super::{Place, TypeName, Walk};
+use super::{Place, Steps, TypeName, Walk};
 use crate::fhir::definitions::{ResourceType, root};
 use crate::fhir::invalid::Fault;
 use crate::fhir::json::{Json, parse};
@@ -23,7 +23,7 @@ fn found(expression: &str, resource: &str) -> Vec<String> {
     let start = Value { json: &json, kind: Kind::Complex(root(resource_type)) };
     let mut found = Vec::new();
     let expression = Walk::compile(expression).unwrap();
-    expression.evaluate(start, start, &mut |value| {
+    expression.evaluate(start, start, &Steps::default(), &mut |value| {
         found.push(match value.json {
             Json::String(text) | Json::Number(text) => text.to_string(),
             Json::Bool(truth) => truth.to_string(),
@@ -238,7 +238,7 @@ fn the_last_restriction_to_a_type_can_be_taken_off() {
 #[test]
 fn places_tell_where_an_expression_leads() {
     let places = |resource_type: &str, expression: &str| {
-        let places = Walk::compile(expression).unwrap().places(ResourceType::parse(resource_type).unwrap());
+        let places = Walk::compile(expression).unwrap().places(ResourceType::parse(resource_type).unwrap()).unwrap();
         let told = |place: &Place| format!("{}:{}:{}", place.names.join("."), place.type_name(), place.is_list);
         places.iter().map(told).collect::<Vec<_>>()
     };
@@ -263,4 +263,37 @@ proptest! {
             prop_assert_eq!(Walk::compile(expression.text()), Ok(expression));
         }
     }
+}
+
+#[test]
+fn a_walk_that_asks_all_of_each_and_again_of_each_ends() {
+    let json = parse(PATIENT.as_bytes(), 20).unwrap();
+    let start = Value { json: &json, kind: Kind::Complex(root(ResourceType::PATIENT)) };
+    let counted = |expression: &str| {
+        let (steps, mut found) = (Steps::default(), 0);
+        Walk::compile(expression).unwrap().evaluate(start, start, &steps, &mut |_| found += 1);
+        (found, steps.are_spent())
+    };
+    let nested = (0..20).fold("family".to_owned(), |inner, _| format!("%resource.telecom.where({inner}.exists())"));
+    assert!(counted(&format!("Patient.telecom.where({nested}.exists())")).1);
+    assert_eq!(counted("Patient.telecom.where(%resource.name.where(use = 'official').exists())"), (2, false));
+}
+
+#[test]
+fn the_resource_is_asked_from_inside_the_outermost_conditions_only() {
+    let asks = |expression: &str| Walk::compile(expression).unwrap().asks_the_resource_again_and_again();
+    assert!(!asks("Patient.name.where(%resource.active = true).where(%resource.id = 'a')"));
+    assert!(!asks("Patient.name.where(%resource.telecom.where(system = 'email').exists())"));
+    assert!(!asks("Patient.contact.where(telecom.where(extension.where(url = 'a').exists()).exists())"));
+    assert!(asks("Patient.name.where(%resource.name.where(%resource.active = true).exists())"));
+    assert!(asks("Patient.contact.where(telecom.where(%resource.active).exists())"));
+}
+
+#[test]
+fn places_are_told_once_and_not_without_end() {
+    let places = |expression: &str| Walk::compile(expression).unwrap().places(ResourceType::PATIENT);
+    assert_eq!(places("(Patient.name | Patient.name).given").unwrap().len(), 1);
+    assert!(places("Patient.extension.extension.value").is_ok_and(|places| places.len() > 40));
+    let refused = places(&format!("Patient{}", ".extension.value".repeat(6))).unwrap_err();
+    assert_eq!(refused.fault, Fault::Unprocessable);
 }

@@ -18,7 +18,7 @@ use crate::interaction::route::Level;
 use crate::interaction::{Context, create};
 use crate::store::{Reader, Stored, missing};
 use chrono::Utc;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 const COMPOSITION: ResourceType = ResourceType::COMPOSITION;
 /// What a document holds besides its Composition, by the elements that name it; those of sections stand at any depth.
@@ -95,7 +95,8 @@ async fn make(
     }
     let resource = tree(&composition)?;
     let named = named(&resource, context.own_base.as_deref())?;
-    let direct = direct(reader, &named, &composition.compartment).await?;
+    let max = context.limits.included_max;
+    let direct = direct(reader, &named, &composition.compartment, max).await?;
     let mut further = Vec::new();
     let mut seen = HashSet::from([(COMPOSITION, id)]);
     for stored in &direct {
@@ -106,9 +107,8 @@ async fn make(
     let mut following = Following { context, reader, home, mates: STEPS_MAX, steps: STEPS_MAX, seen };
     let further = following.follow(further).await?;
     let entries = || std::iter::once(&composition).chain(&direct).chain(&further);
-    let max = context.limits.included_max;
     if entries().count() > max {
-        return Err(Error::new(Kind::TooCostly, format!("The document would hold more than {max} resources.")));
+        return Err(too_many(max));
     }
     let patients = patients_of(context, entries());
     Ok(Response { patients, ..Response::of_body(200, write(request, entries())) })
@@ -152,8 +152,17 @@ fn elsewhere(place: &str) -> Error {
     Error::new(Kind::Unprocessable, message).at(place)
 }
 
-/// The resources that are named. One that is not there, or may not be seen, makes the document wrong.
-async fn direct(reader: Reader<'_>, named: &[(String, (ResourceType, Id))], home: &Compartment) -> Result<Vec<Stored>> {
+fn too_many(max: usize) -> Error {
+    Error::new(Kind::TooCostly, format!("The document would hold more than {max} resources."))
+}
+
+/// The resources that are named, at most so many with the Composition. One that is not there, or may not be seen, makes the document wrong.
+async fn direct(
+    reader: Reader<'_>,
+    named: &[(String, (ResourceType, Id))],
+    home: &Compartment,
+    max: usize,
+) -> Result<Vec<Stored>> {
     let mut wanted: Vec<(ResourceType, Id)> = Vec::new();
     let mut seen = HashSet::new();
     for (_, one) in named {
@@ -161,13 +170,14 @@ async fn direct(reader: Reader<'_>, named: &[(String, (ResourceType, Id))], home
             wanted.push(one.clone());
         }
     }
-    let mut found = reader.resources(&wanted, std::slice::from_ref(home)).await?;
-    let order = |stored: &Stored| wanted.iter().position(|(of, id)| *of == stored.resource_type && *id == stored.id);
-    found.sort_by_key(order);
-    found.dedup_by(|one, other| one.resource_type == other.resource_type && one.id == other.id);
-    let is_there = |(of, id): &(ResourceType, Id)| found.iter().any(|one| one.resource_type == *of && one.id == *id);
-    match named.iter().find(|(_, one)| !is_there(one)) {
-        None => Ok(found),
+    if wanted.len() >= max {
+        return Err(too_many(max));
+    }
+    let found = reader.resources(&wanted, std::slice::from_ref(home)).await?;
+    let mut found: HashMap<(ResourceType, Id), Stored> =
+        found.into_iter().map(|stored| ((stored.resource_type, stored.id.clone()), stored)).collect();
+    match named.iter().find(|(_, one)| !found.contains_key(one)) {
+        None => Ok(wanted.iter().filter_map(|one| found.remove(one)).collect()),
         Some((place, (of, id))) => {
             let message = format!("The document would not be whole: there is no {of}/{id}.");
             Err(Error::new(Kind::Unprocessable, message).at(place))

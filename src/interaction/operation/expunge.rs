@@ -9,10 +9,10 @@ use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
 use crate::fhir::id::{Compartment, Id, VersionId};
 use crate::fhir::json::{Json, Object};
-use crate::interaction::Context;
 use crate::interaction::request::Request;
 use crate::interaction::response::Response;
 use crate::interaction::route::Level;
+use crate::interaction::{Context, profiles};
 use crate::store::{Expunged, Extent, expunge_hex, missing};
 
 const EVERYTHING: &str = "expungeEverything";
@@ -60,6 +60,9 @@ pub async fn answer(context: &Context, grant: &Grant, request: &Request, level: 
     // What happens to a SearchParameter is noticed like any change of one.
     if level.resource_type() == Some(ResourceType::SEARCH_PARAMETER) {
         context.parameters.sync(&context.store).await?;
+    }
+    if level.resource_type().is_some_and(profiles::is_kept) {
+        context.profiles.forget();
     }
     Ok(Response::of_body(200, told(&done).to_bytes()))
 }

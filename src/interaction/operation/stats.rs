@@ -18,13 +18,15 @@ use crate::search::kind::quantity::line;
 use crate::search::query::Scope;
 use crate::store::{Reader, Stored};
 use chrono::{DateTime, Duration, Utc};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 const KNOWN: &[&str] = &["subject", "code", "system", "coding", "duration", "period", "statistic", "include", "limit"];
 const UCUM: &str = "http://unitsofmeasure.org";
 const OBSERVATION: ResourceType = ResourceType::OBSERVATION;
 /// Codes that one request may ask for (codes).
 const CODES_MAX: usize = 100;
+/// Codes of which one answer tells the statistics: those that were asked for, and those of parts of panels (codes).
+const GROUPS_MAX: usize = 1_000;
 const DAY_SECONDS: f64 = 86_400.0;
 
 /// From when to when, each end where it is said.
@@ -44,9 +46,42 @@ struct Asked<'a> {
 
 /// What was measured under one code.
 struct Group {
-    keys: Vec<String>,
     code: Json,
     measures: Vec<Measure>,
+}
+
+/// The groups in the order in which they are told, and which has a key: the first that brought it.
+#[derive(Default)]
+struct Groups {
+    all: Vec<Group>,
+    by_key: HashMap<String, usize>,
+}
+
+impl Groups {
+    fn make(&mut self, keys: Vec<String>, code: Json) -> Result<usize> {
+        let place = self.all.len();
+        if place >= GROUPS_MAX {
+            let message = format!("The statistics would be those of more than {GROUPS_MAX} codes. Ask for fewer.");
+            return Err(Error::new(Kind::TooCostly, message).at("code"));
+        }
+        self.all.push(Group { code, measures: Vec::new() });
+        for key in keys {
+            self.by_key.entry(key).or_insert(place);
+        }
+        Ok(place)
+    }
+
+    /// The group of a part of a panel, which may be new.
+    fn part_of(&mut self, keys: Vec<String>, part: &Object) -> Result<usize> {
+        match keys.iter().filter_map(|key| self.by_key.get(key)).min() {
+            Some(known) => Ok(*known),
+            None => self.make(keys, part.get("code").cloned().unwrap_or_else(|| Json::Object(Object::new()))),
+        }
+    }
+
+    fn add(&mut self, place: usize, measured: &Object, of: &Object) {
+        add(self.all.get_mut(place), measured, of);
+    }
 }
 
 struct Measure {
@@ -79,7 +114,7 @@ pub async fn answer(context: &Context, reader: Reader<'_>, request: &Request) ->
     let members = members(context, reader, &asked, &mut found).await?;
     found.patients.extend(patients_of(context, &members));
     let member_trees: Vec<Resource> = members.iter().map(tree).collect::<Result<_>>()?;
-    let groups = asked.groups(&found.trees, &member_trees);
+    let groups = asked.groups(&found.trees, &member_trees)?;
     let told = groups.iter().map(|group| resource("statistics", asked.told(group).into()));
     let body = parameters(told.chain(found.sources).collect()).to_bytes();
     Ok(Response { patients: found.patients.into_iter().collect(), ..Response::of_body(200, body) })
@@ -184,8 +219,8 @@ impl<'a> Asked<'a> {
     }
 
     /// What was measured under each code that was asked for, and of panels under each code of their parts.
-    fn groups(&self, trees: &[Object], members: &[Resource]) -> Vec<Group> {
-        let mut groups = Vec::new();
+    fn groups(&self, trees: &[Object], members: &[Resource]) -> Result<Vec<Group>> {
+        let mut groups = Groups::default();
         for (system, code) in &self.codings {
             let coding = match system {
                 Some(system) => Object::new().with_str("system", system).with_str("code", code),
@@ -193,9 +228,9 @@ impl<'a> Asked<'a> {
             };
             let concept = Object::new().with("coding", Json::Array(vec![coding.into()]));
             let keys = vec![format!("{}|{code}", system.as_deref().unwrap_or_default())];
-            groups.push(Group { keys, code: concept.into(), measures: Vec::new() });
+            groups.make(keys, concept.into())?;
         }
-        let asked = groups.len();
+        let asked = groups.all.len();
         let mut panels = HashSet::new();
         for object in trees {
             let keys = code_keys(object.get("code"));
@@ -205,7 +240,7 @@ impl<'a> Asked<'a> {
             if let Some(mine) = mine {
                 let has_value = object.iter().any(|(name, _)| name.starts_with("value"));
                 if has_value || !is_panel {
-                    add(groups.get_mut(mine), object, object);
+                    groups.add(mine, object, object);
                 } else {
                     panels.insert(mine);
                 }
@@ -213,26 +248,28 @@ impl<'a> Asked<'a> {
             for part in parts.iter().filter_map(Json::as_object) {
                 let keys = code_keys(part.get("code"));
                 let wanted = self.codings.iter().position(|coding| is_key(coding, &keys));
-                match (wanted, mine) {
-                    (Some(wanted), _) => add(groups.get_mut(wanted), part, object),
-                    (None, Some(_)) => add(part_of(&mut groups, keys, part), part, object),
-                    (None, None) => {}
-                }
+                let place = match (wanted, mine) {
+                    (Some(wanted), _) => wanted,
+                    (None, Some(_)) => groups.part_of(keys, part)?,
+                    (None, None) => continue,
+                };
+                groups.add(place, part, object);
             }
         }
         for object in members.iter().map(Resource::object) {
             let is_wrong = object.get_str("status") == Some("entered-in-error");
             if !is_wrong {
-                add(part_of(&mut groups, code_keys(object.get("code")), object), object, object);
+                let place = groups.part_of(code_keys(object.get("code")), object)?;
+                groups.add(place, object, object);
             }
         }
         // A panel that has parts only has no statistics of its own.
         let mut position = 0..;
-        groups.retain(|group| {
+        groups.all.retain(|group| {
             let position = position.next().unwrap_or_default();
             position >= asked || !group.measures.is_empty() || !panels.contains(&position)
         });
-        groups
+        Ok(groups.all)
     }
 
     /// The Observation that tells the statistics of one code.
@@ -358,20 +395,9 @@ fn escaped(text: &str) -> String {
 
 fn is_key((system, code): &(Option<String>, String), keys: &[String]) -> bool {
     keys.iter().any(|key| match system {
-        Some(system) => *key == format!("{system}|{code}"),
+        Some(system) => key.strip_prefix(system.as_str()).and_then(|rest| rest.strip_prefix('|')) == Some(code),
         None => key.rsplit_once('|').is_some_and(|(_, of)| of == code),
     })
-}
-
-/// The group of a part of a panel, which may be new.
-fn part_of<'g>(groups: &'g mut Vec<Group>, keys: Vec<String>, part: &Object) -> Option<&'g mut Group> {
-    let known = groups.iter().position(|group| group.keys.iter().any(|key| keys.contains(key)));
-    if known.is_none() {
-        let code = part.get("code").cloned().unwrap_or_else(|| Json::Object(Object::new()));
-        groups.push(Group { keys, code, measures: Vec::new() });
-    }
-    let position = known.or_else(|| groups.len().checked_sub(1))?;
-    groups.get_mut(position)
 }
 
 /// `measured`: the Observation or its component; `of`: the Observation.

@@ -60,12 +60,7 @@ pub async fn answer(context: &Context, grant: &Grant, request: &Request, level: 
     let asked = read(context, request, resource_type)?;
     check_asked(&asked, id)?;
     let mut patients = Vec::new();
-    let mut findings = match (asked.mode, id) {
-        (Some(Mode::Create), _) => may_create(grant, resource_type),
-        (Some(Mode::Update), Some(id)) => may_change(context, grant, resource_type, id, Permission::Update).await?,
-        (Some(Mode::Delete), Some(id)) => may_change(context, grant, resource_type, id, Permission::Delete).await?,
-        _ => Vec::new(),
-    };
+    let (mut findings, needed) = may(context, grant, asked.mode, (resource_type, id)).await?;
     let resource = match (asked.resource, asked.mode, id) {
         (_, Some(Mode::Delete), _) => None,
         (Some(resource), ..) => Some(resource),
@@ -80,6 +75,9 @@ pub async fn answer(context: &Context, grant: &Grant, request: &Request, level: 
     if let Some(resource) = &resource {
         if asked.mode == Some(Mode::Update) {
             findings.extend(wrong_id(resource, id));
+        }
+        if findings.iter().all(|finding| finding.code != "forbidden") {
+            findings.extend(may_hold(context, grant, needed, id, resource).await?);
         }
         findings.extend(validate::review(resource).into_findings());
         findings.extend(profiles::review(context, resource, &asked.profiles).await?.into_findings());
@@ -179,6 +177,24 @@ fn wrong_id(resource: &Resource, id: Option<&Id>) -> Option<Finding> {
     Some(error("value", "id", message.to_owned()))
 }
 
+/// Whether the caller could do that at all, and the rights that the content must then be covered by.
+async fn may(
+    context: &Context,
+    grant: &Grant,
+    mode: Option<Mode>,
+    (resource_type, id): (ResourceType, Option<&Id>),
+) -> Result<(Vec<Finding>, &'static [Permission])> {
+    match (mode, id) {
+        (Some(Mode::Create), _) => Ok((may_create(grant, resource_type), &[Permission::Create])),
+        (Some(Mode::Update), Some(id)) => may_change(context, grant, resource_type, id, Permission::Update).await,
+        (Some(Mode::Delete), Some(id)) => {
+            let (findings, _) = may_change(context, grant, resource_type, id, Permission::Delete).await?;
+            Ok((findings, &[]))
+        }
+        _ => Ok((Vec::new(), &[])),
+    }
+}
+
 fn may_create(grant: &Grant, resource_type: ResourceType) -> Vec<Finding> {
     match grant.sight(Permission::Create, resource_type) {
         Sight::None => vec![error("forbidden", "", format!("The caller may not create a {resource_type}."))],
@@ -186,26 +202,46 @@ fn may_create(grant: &Grant, resource_type: ResourceType) -> Vec<Finding> {
     }
 }
 
-/// Whether it could be changed so.
+/// Whether a write would be refused for what the resource holds: it must be about whom, or by whom, the caller may write.
+async fn may_hold(
+    context: &Context,
+    grant: &Grant,
+    needed: &[Permission],
+    id: Option<&Id>,
+    resource: &Resource,
+) -> Result<Option<Finding>> {
+    if needed.is_empty() {
+        return Ok(None);
+    }
+    // One that is created gets an id that nothing else has.
+    let id = id.cloned().unwrap_or_else(|| context.minter.id(resource.resource_type(), None));
+    let refusal = context.store.refusal_to_store(grant, needed, &id, resource).await?;
+    Ok(refusal.map(|refusal| error("forbidden", "", refusal.message)))
+}
+
+/// Whether it could be changed so, and which rights that takes.
 async fn may_change(
     context: &Context,
     grant: &Grant,
     resource_type: ResourceType,
     id: &Id,
     permission: Permission,
-) -> Result<Vec<Finding>> {
+) -> Result<(Vec<Finding>, &'static [Permission])> {
     let standing = match context.store.probe(grant, resource_type, id, permission).await {
         Ok(standing) => standing,
-        Err(refused) if refused.kind == Kind::Forbidden => return Ok(vec![error("forbidden", "", refused.message)]),
+        Err(refused) if refused.kind == Kind::Forbidden => {
+            return Ok((vec![error("forbidden", "", refused.message)], &[]));
+        }
         Err(fault) => return Err(fault),
     };
     match (standing, permission) {
         (Standing::Hidden, _) | (Standing::Absent, Permission::Delete) => Err(missing(resource_type)),
         (Standing::Current(locked), Permission::Delete) if locked.stored.body.is_none() => {
-            Ok(vec![error("deleted", "", format!("This {resource_type} was deleted already."))])
+            Ok((vec![error("deleted", "", format!("This {resource_type} was deleted already."))], &[]))
         }
+        (Standing::Current(locked), _) if locked.stored.body.is_some() => Ok((Vec::new(), &[Permission::Update])),
         // An update of what is not there creates it.
-        _ => Ok(Vec::new()),
+        _ => Ok((Vec::new(), &[Permission::Update, Permission::Create])),
     }
 }
 

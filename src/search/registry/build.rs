@@ -122,12 +122,13 @@ fn components(definition: &Definition<'_>, kinds: &Kinds) -> Result<Vec<Componen
 
 fn branch(definition: &Definition<'_>, expression: Walk, components: &[Component]) -> Result<Branch> {
     let Definition { base, kind, .. } = *definition;
-    let places = expression.places(base);
+    let named = |fault| in_expression(definition, fault);
+    let places = expression.places(base).map_err(named)?;
     if places.is_empty() {
         return Err(fault(definition, &format!("`{}` leads to no element of {base}.", expression.text())));
     }
     let coded = match components.iter().find(|component| component.kind == ParameterKind::Token) {
-        Some(component) => component.expression.places_from(&places, base),
+        Some(component) => component.expression.places_from(&places, base).map_err(named)?,
         None => places.clone(),
     };
     let holds_tokens = matches!(kind, ParameterKind::Token | ParameterKind::Composite);
@@ -182,12 +183,21 @@ fn decides_home(base: ResourceType, places: &[Place]) -> bool {
 }
 
 fn compile(definition: &Definition<'_>, expression: &str) -> Result<Walk> {
-    let named = |fault: Invalid| Invalid {
+    let walk = Walk::compile(expression).map_err(|fault| in_expression(definition, fault))?;
+    if walk.asks_the_resource_again_and_again() {
+        let message = "`%resource` stands in a condition inside another one, so that what it takes to find the values grows \
+            beyond all measure with a resource. Use it in the outermost conditions only.";
+        return Err(in_expression(definition, Invalid::unprocessable("", message)));
+    }
+    Ok(walk)
+}
+
+fn in_expression(definition: &Definition<'_>, fault: Invalid) -> Invalid {
+    Invalid {
         expression: "expression".to_owned(),
         message: format!("The search parameter '{}': {}", definition.code, fault.message),
         ..fault
-    };
-    Walk::compile(expression).map_err(named)
+    }
 }
 
 fn fault(definition: &Definition<'_>, message: &str) -> Invalid {

@@ -45,8 +45,11 @@ pub(super) fn mark(parameters: &mut Vec<Parameter>) {
 
 /// Whether a resource has at most one value: all places are one element of one value, each a type of its choice.
 fn holds_one_date(parameter: &Parameter) -> bool {
-    let places: Vec<_> =
-        parameter.branches.iter().flat_map(|branch| branch.expression.places(parameter.base)).collect();
+    let places: Vec<_> = parameter
+        .branches
+        .iter()
+        .flat_map(|branch| branch.expression.places(parameter.base).unwrap_or_default())
+        .collect();
     let is_same = |pair: &[Place]| match pair {
         [one, other] => one.choice.is_some() && one.choice == other.choice && one.parent() == other.parent(),
         _ => true,

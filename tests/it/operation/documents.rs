@@ -96,6 +96,23 @@ async fn a_document_that_would_not_be_whole_is_refused_with_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_of_too_many_resources_is_refused_before_any_is_looked_for() {
+    let server = Server::start_with(&[("BRASA_INCLUDED_MAX", "20")]).await;
+    store(&server, ward()).await;
+    let named = |count: usize| {
+        let mut many = composition("many", "Observation/o1");
+        many["section"][0]["entry"] = (0..count).map(|number| of(&format!("Observation/lost{number}"))).collect();
+        many
+    };
+    server.put("Composition/many", named(30)).await.expect(201);
+    let refused = server.get("Composition/many/$document").await.expect(400);
+    assert!(refused.text.contains("more than 20 resources"), "{}", refused.text);
+    server.put("Composition/many", named(10)).await.expect(200);
+    let refused = server.get("Composition/many/$document").await.expect(422);
+    assert_eq!(refused.expression(), "Composition.section[0].entry[0]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_document_is_stored_when_a_post_asks_for_it() {
     let server = opened().await;
     let persist = json!({"resourceType": "Parameters", "parameter": [{"name": "persist", "valueBoolean": true}]});

@@ -203,6 +203,24 @@ async fn a_panel_has_the_statistics_of_its_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stats_of_a_panel_of_more_parts_than_are_told_are_refused() {
+    let server = Server::start().await;
+    let panel = |count: usize| {
+        let part = |number: usize| json!({"code": {"coding": [{"system": "urn:c", "code": format!("p{number}")}]}});
+        let parts: Vec<Value> = (0..count).map(part).collect();
+        seen("wide", "p", &["wide"], "2020-01-01", json!({"component": parts}))
+    };
+    let mut all = patients();
+    all.push(panel(900));
+    store(&server, all).await;
+    let query = "Observation/$stats?subject=Patient/p&system=urn:c&code=wide&statistic=count";
+    assert_eq!(told(&server.get(query).await.expect(200).json()).len(), 900);
+    server.put("Observation/wide", panel(1_100)).await.expect(200);
+    let refused = server.get(query).await.expect(400);
+    assert_eq!((refused.expression(), refused.issue()["code"].clone()), ("code".to_owned(), json!("too-costly")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stats_are_refused_by_the_parameter_that_is_wrong() {
     let server = Server::start().await;
     for (query, place) in [

@@ -160,3 +160,51 @@ async fn everybody_known_may_look_at_what_they_bring_and_only_whoever_may_read_i
     assert_eq!(issues(&answer), ["error forbidden Observation"]);
     server.each_is_recorded().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_modes_look_at_whom_the_content_is_about_and_tell_nothing_of_what_may_not_be_seen() {
+    let server = accounts::server_with(&[("BRASA_AUDIT", "on")]).await;
+    let root = accounts::token(&server, "root").await;
+    let admin = server.as_user(&root);
+    let account = accounts::make_user(&server, &admin, "ana", "patient").await;
+    let linked = json!({"patient": "p"});
+    admin.send("PATCH", &accounts::at(&server, &format!("users/{account}")), linked).await.expect(200);
+    accounts::make_user(&server, &admin, "doctor", "practitioner").await;
+    let doctor = server.as_user(&accounts::token(&server, "doctor").await);
+    for id in ["p", "q"] {
+        doctor.send("PUT", &format!("Patient/{id}"), json!({"resourceType": "Patient", "id": id})).await.expect(201);
+    }
+    let ana = server.as_user(&accounts::token(&server, "ana").await);
+    let of = |patient: &str| {
+        let mut one = observation();
+        one["subject"] = json!({"reference": format!("Patient/{patient}")});
+        one["performer"] = json!([{"reference": format!("Patient/{patient}")}]);
+        one
+    };
+    let named = |id: &str, patient: &str| {
+        let mut one = of(patient);
+        one["id"] = json!(id);
+        one
+    };
+    let mine = ana.send("POST", "Observation", of("p")).await.expect(201).id();
+    let theirs = doctor.send("POST", "Observation", of("q")).await.expect(201).id();
+    let forbidden = ["error forbidden Observation".to_owned()];
+    // What `$validate` says is what the write itself does, and whether there is a patient of that name changes nothing.
+    for (patient, may) in [("p", true), ("q", false), ("nobody", false)] {
+        let answer = ana.send("POST", "Observation/$validate", with(of(patient), &[mode("create")])).await.expect(200);
+        let expected = if may { [WELL.to_owned()] } else { forbidden.clone() };
+        assert_eq!(issues(&answer), expected, "create for {patient}");
+        let update = with(named(&mine, patient), &[mode("update")]);
+        let answer = ana.send("POST", &format!("Observation/{mine}/$validate"), update).await.expect(200);
+        assert_eq!(issues(&answer), expected, "update for {patient}");
+        let (created, updated) = if may { (201, 200) } else { (403, 403) };
+        ana.send("POST", "Observation", of(patient)).await.expect(created);
+        ana.send("PUT", &format!("Observation/{mine}"), named(&mine, patient)).await.expect(updated);
+    }
+    for id in [theirs.as_str(), "p.nothing"] {
+        let update = with(named(id, "p"), &[mode("update")]);
+        let answer = ana.send("POST", &format!("Observation/{id}/$validate"), update).await.expect(404);
+        assert_eq!(issues(&answer), ["error not-found"], "{id}");
+    }
+    server.each_is_recorded().await;
+}

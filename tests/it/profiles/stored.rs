@@ -3,6 +3,7 @@
 use super::{WELL, issues, needed, patient, profile, sentences};
 use crate::accounts;
 use crate::support::Server;
+use crate::support::bundle::put;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -75,6 +76,60 @@ async fn a_version_is_the_one_that_is_named_and_without_one_the_highest_in_use()
         assert_eq!(told(&server, canonical, &nobody()).await, [format!("error required {place}")], "{canonical}");
     }
     assert_eq!(told(&server, "http://p/versions|3", &nobody()).await, ["warning not-found Patient"]);
+    // A release is above its ballots, and above all that were written after it.
+    let newer = (0..25).map(|number| (format!("n{number}"), format!("3.0.0-ballot.{number}"), "Patient.gender"));
+    let release = ("release".to_owned(), "3.0.0".to_owned(), "Patient.photo");
+    let all: Vec<Value> = std::iter::once(release)
+        .chain(newer)
+        .map(|(id, version, path)| {
+            let mut one = profile("versions", "Patient", &[needed(path)]);
+            (one["id"], one["version"]) = (json!(id), json!(version));
+            put(one)
+        })
+        .collect();
+    server.transact(all).await.expect(200);
+    assert_eq!(told(&server, "http://p/versions", &nobody()).await, ["error required Patient.photo"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_was_expunged_and_made_again_is_seen_here_at_once_and_by_another_server_soon() {
+    let one = Server::start().await;
+    let other = Server::on(one.database.clone(), &[]).await;
+    store(&one, &profile("again", "Patient", &[needed("Patient.name")])).await;
+    for server in [&one, &other] {
+        assert_eq!(told(server, "http://p/again", &nobody()).await, ["error required Patient.name"]);
+    }
+    one.post("StructureDefinition/again/$expunge?expungeEverything=true", "").await.expect(200);
+    assert_eq!(told(&one, "http://p/again", &nobody()).await, ["warning not-found Patient"]);
+    // As many resources and versions as before.
+    store(&one, &profile("again", "Patient", &[needed("Patient.gender")])).await;
+    let mut waited = 0;
+    while told(&other, "http://p/again", &nobody()).await != ["error required Patient.gender"] {
+        assert!(waited < SEEN_WITHIN_SECONDS, "not seen after {waited} s");
+        waited += 1;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_with_too_many_regular_expressions_is_not_checked_and_says_so() {
+    let server = Server::start().await;
+    let constraint = |number: usize| {
+        json!({"key": format!("x-{number}"), "severity": "error", "human": "x", "source": "http://p/patterns",
+            "expression": format!("family.empty() or family.matches('^[a-z]{{{number}}}$')")})
+    };
+    let with = |count: usize| {
+        let constraints: Vec<Value> = (0..count).map(constraint).collect();
+        let mut name = needed("Patient.name");
+        name["constraint"] = json!(constraints);
+        profile("patterns", "Patient", &[name])
+    };
+    store(&server, &with(100)).await;
+    assert_eq!(told(&server, "http://p/patterns", &nobody()).await, ["error required Patient.name"]);
+    store(&server, &with(1_000)).await;
+    let answer = server.post("Patient/$validate?profile=http://p/patterns", nobody()).await.expect(200);
+    assert!(sentences(&answer).contains("regular expressions"), "{}", answer.text);
+    assert!(!answer.text.contains("required"), "{}", answer.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

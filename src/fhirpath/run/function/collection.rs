@@ -20,7 +20,7 @@ pub(super) const TABLE: &[Known] = &[
     plain("subsetOf", 1, 1, |call| boolean(is_subset(&call, &call.input, &call.argument(0)?)?)),
     plain("supersetOf", 1, 1, |call| boolean(is_subset(&call, &call.argument(0)?, &call.input)?)),
     plain("count", 0, 0, |call| count(call.input.len())),
-    plain("distinct", 0, 0, |call| equal::distinct(call.input, |steps| call.machine.spend(steps))),
+    plain("distinct", 0, 0, |call| equal::distinct(call.input, &call.machine.meter)),
     plain("isDistinct", 0, 0, is_distinct),
     looping("where", 1, 1, filter),
     looping("select", 1, 1, select),
@@ -78,10 +78,9 @@ fn quantify<'a>(call: &Call<'_, 'a>, decide: fn(&[bool]) -> bool) -> Result<Item
 }
 
 fn is_subset<'a>(call: &Call<'_, 'a>, inner: &Items<'a>, outer: &Items<'a>) -> Result<bool> {
-    let seen = Seen::of(outer);
+    let seen = Seen::of(outer, &call.machine.meter)?;
     for item in inner {
-        call.machine.spend(seen.cost())?;
-        if !seen.contains(item) {
+        if !seen.contains(item)? {
             return Ok(false);
         }
     }
@@ -89,13 +88,11 @@ fn is_subset<'a>(call: &Call<'_, 'a>, inner: &Items<'a>, outer: &Items<'a>) -> R
 }
 
 fn is_distinct<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
-    let mut seen = Seen::default();
+    let mut seen = Seen::new(&call.machine.meter);
     for item in &call.input {
-        call.machine.spend(seen.cost())?;
-        if seen.contains(item) {
+        if !seen.is_new(item)? {
             return boolean(false);
         }
-        seen.remember(item);
     }
     boolean(true)
 }
@@ -118,33 +115,39 @@ fn select<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     Ok(found)
 }
 
-/// Goes on with what it finds until nothing new comes. An element is new unless it is the very same one; of other values,
-/// and of elements that are equal but stand elsewhere, each is compared.
+/// Goes on with what it finds until nothing new comes. What equals something before is not told again, but an element that
+/// stands elsewhere is gone on with: what is in it may be new.
 fn repeat<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
+    let meter = &call.machine.meter;
     let mut found: Vec<Item<'a>> = Vec::new();
     let mut next: Items<'a> = call.input.iter().cloned().collect();
     let mut places = std::collections::HashSet::new();
     while !next.is_empty() {
-        let mut newer = Items::new();
+        let mut newer = Vec::new();
         for (index, item) in next.iter().enumerate() {
             for one in call.of_item(0, index, item)? {
-                let is_new = match &one {
-                    Item::Element(element) => {
-                        places.insert((std::ptr::from_ref(element.json), element.beside.map(std::ptr::from_ref)))
-                    }
-                    other => {
-                        call.machine.spend(found.len())?;
-                        !found.iter().any(|known| equal::equal(known, other) == Some(true))
-                    }
-                };
-                if is_new {
-                    call.machine.spend(1)?;
-                    found.push(one.clone());
+                let place = one.element().map(|element| (std::ptr::from_ref(element.json), element.beside));
+                let place = place.map(|(json, beside)| (json, beside.map(std::ptr::from_ref)));
+                if place.is_none_or(|place| places.insert(place)) {
+                    meter.spend(1)?;
                     newer.push(one);
                 }
             }
         }
-        next = newer;
+        let told = {
+            let (before, mut here) = (Seen::of(&found, meter)?, Seen::new(meter));
+            let is_told = |one| Ok(!before.contains(one)? && here.is_new(one)?);
+            newer.iter().map(is_told).collect::<Result<Vec<bool>>>()?
+        };
+        next = Items::new();
+        for (one, is_told) in newer.into_iter().zip(told) {
+            if is_told {
+                found.push(one.clone());
+            }
+            if is_told || one.element().is_some() {
+                next.push(one);
+            }
+        }
     }
     Ok(found.into())
 }
@@ -169,23 +172,31 @@ fn part<'a>(call: Call<'_, 'a>, is_skip: bool) -> Result<Items<'a>> {
 
 fn intersect<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let other = call.argument(0)?;
-    let seen = Seen::of(&other);
-    call.machine.spend(call.input.len().saturating_mul(seen.cost()))?;
-    let both = call.input.into_iter().filter(|item| seen.contains(item)).collect();
-    equal::distinct(both, |steps| call.machine.spend(steps))
+    let seen = Seen::of(&other, &call.machine.meter)?;
+    let both = kept(call.input, |item| seen.contains(item))?;
+    equal::distinct(both, &call.machine.meter)
 }
 
 fn exclude<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let other = call.argument(0)?;
-    let seen = Seen::of(&other);
-    call.machine.spend(call.input.len().saturating_mul(seen.cost()))?;
-    Ok(call.input.into_iter().filter(|item| !seen.contains(item)).collect())
+    let seen = Seen::of(&other, &call.machine.meter)?;
+    kept(call.input, |item| Ok(!seen.contains(item)?))
+}
+
+fn kept<'a>(items: Items<'a>, keeps: impl Fn(&Item<'a>) -> Result<bool>) -> Result<Items<'a>> {
+    let mut kept = Items::new();
+    for item in items {
+        if keeps(&item)? {
+            kept.push(item);
+        }
+    }
+    Ok(kept)
 }
 
 fn union<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let other = call.argument(0)?;
     let both = call.input.into_iter().chain(other).collect();
-    equal::distinct(both, |steps| call.machine.spend(steps))
+    equal::distinct(both, &call.machine.meter)
 }
 
 fn combine<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
@@ -222,8 +233,11 @@ fn sort<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
         }
         keyed.push((keys, item.clone()));
     }
-    let length = keyed.len();
-    call.machine.spend(length.saturating_mul(length.checked_ilog2().unwrap_or(0) as usize))?;
+    // Each is compared about so many times.
+    let times = keyed.len().checked_ilog2().unwrap_or(0) as usize;
+    call.machine.spend(keyed.len().saturating_mul(times))?;
+    let texts = keyed.iter().flat_map(|(keys, _)| keys).flatten().filter_map(Item::text).map(str::len);
+    call.machine.meter.look_at(texts.fold(0, usize::saturating_add).saturating_mul(times))?;
     let directions: Vec<bool> = call.arguments.iter().map(is_down).collect();
     keyed.sort_by(|(left, _), (right, _)| {
         let each = left.iter().zip(right).enumerate().map(|(place, (left, right))| {

@@ -35,12 +35,19 @@ pub(super) const TABLE: &[Known] = &[
 
 type Conversion = for<'a> fn(&Item<'a>) -> Option<Item<'a>>;
 
+/// The only item; what is made of a text may be as long as the text.
+fn single<'i, 'a>(call: &'i Call<'_, 'a>) -> Result<Option<&'i Item<'a>>> {
+    let item = call.single()?;
+    call.machine.meter.text_of(item.and_then(Item::text).map_or(0, str::len))?;
+    Ok(item)
+}
+
 fn convert<'a>(call: &Call<'_, 'a>, to: Conversion) -> Result<Items<'a>> {
-    optional(call.single()?.and_then(to))
+    optional(single(call)?.and_then(to))
 }
 
 fn converts<'a>(call: &Call<'_, 'a>, to: Conversion) -> Result<Items<'a>> {
-    optional(call.single()?.map(|item| Item::Boolean(to(item).is_some())))
+    optional(single(call)?.map(|item| Item::Boolean(to(item).is_some())))
 }
 
 fn to_boolean<'a>(item: &Item<'a>) -> Option<Item<'a>> {
@@ -77,7 +84,7 @@ fn to_decimal<'a>(item: &Item<'a>) -> Option<Item<'a>> {
         Simple::Boolean(truth) => Some(Decimal::from(u8::from(truth))),
         Simple::Integer(number) => Some(Decimal::from(number)),
         Simple::Decimal(number) => Some(number),
-        Simple::String(text) => number::decimal(text).filter(|_| !text.contains(['e', 'E'])),
+        Simple::String(text) => number::written(text),
         Simple::Temporal(_) | Simple::Quantity(_) => None,
     };
     number.map(Item::Decimal)
@@ -128,7 +135,8 @@ fn to_string<'a>(item: &Item<'a>) -> Option<Item<'a>> {
 fn quantity<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let unit = call.argument(0)?;
     let unit = operator::text(&unit, "the unit of `toQuantity()`")?;
-    let found = match call.single()?.and_then(Item::simple) {
+    call.machine.meter.text_of(unit.map_or(0, str::len))?;
+    let found = match single(&call)?.and_then(Item::simple) {
         Some(Simple::Boolean(truth)) => Some(Quantity::plain(Decimal::from(u8::from(truth)))),
         Some(Simple::Integer(number)) => Some(Quantity::plain(Decimal::from(number))),
         Some(Simple::Decimal(number)) => Some(Quantity::plain(number)),

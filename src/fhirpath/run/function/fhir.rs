@@ -5,7 +5,7 @@ use super::super::super::item::{Element, Item, Items};
 use super::super::super::type_name::TypeName;
 use super::super::super::value::{Kind, Value};
 use super::super::xhtml;
-use super::super::{Call, boolean, operator, optional};
+use super::super::{Call, Machine, boolean, operator, optional};
 use super::{Known, plain};
 use crate::fhir::definitions::PrimitiveType;
 use crate::fhir::invalid::Result;
@@ -37,11 +37,17 @@ fn extension<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let Some(url) = operator::text(&url, "the address of an extension")? else { return Ok(Items::new()) };
     let mut found = Items::new();
     for element in call.input.iter().filter_map(Item::element) {
+        call.machine.look_into(&element)?;
+        let mut looked = Ok(());
         element.each("extension", &mut |extension| {
-            if extension.child_str("url") == Some(url) {
+            if looked.is_ok() {
+                looked = call.machine.look_into(&extension);
+            }
+            if looked.is_ok() && extension.child_str("url") == Some(url) {
                 found.push(Item::Element(extension));
             }
         });
+        looked?;
     }
     call.machine.spend(found.len())?;
     Ok(found)
@@ -60,20 +66,37 @@ fn has_value<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
 fn value<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     match call.input.as_slice() {
         [Item::Element(element)] if !element.has_value() => Ok(Items::new()),
-        [one] => optional(Some(one.clone().into_simple())),
+        [one] => {
+            call.machine.meter.text_of(one.text().map_or(0, str::len))?;
+            optional(Some(one.clone().into_simple()))
+        }
         _ => Ok(Items::new()),
     }
 }
 
 fn resolve<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
-    call.machine.spend(call.input.len().saturating_mul(16))?;
-    let resolved = call.input.iter().filter_map(|item| resolved(call.machine.variables, item));
-    Ok(resolved.map(Item::Element).collect())
+    let mut found = Items::new();
+    for item in &call.input {
+        found.extend(call.machine.resolved(item)?.map(Item::Element));
+    }
+    Ok(found)
+}
+
+impl<'a> Machine<'_, 'a> {
+    /// [`resolved`], counted: it looks among the contained resources and the entries.
+    pub(in super::super) fn resolved(&self, item: &Item<'a>) -> Result<Option<Element<'a>>> {
+        let length = |value: Value<'a>, name: &str| {
+            value.object().and_then(|object| object.get(name)).map_or(0, |json| json.items().len())
+        };
+        let among = |value: Value<'a>| length(value, "contained") + length(value, "entry");
+        self.spend(16 + (among(self.variables.resource) + among(self.variables.root_resource)) / 8)?;
+        Ok(resolved(self.variables, item))
+    }
 }
 
 /// The resource that a reference, canonical or uri leads to, as far as it is in the resource itself: contained, or in an
 /// entry of the Bundle. Nothing is fetched.
-pub(in super::super) fn resolved<'a>(variables: &Variables<'a>, item: &Item<'a>) -> Option<Element<'a>> {
+fn resolved<'a>(variables: &Variables<'a>, item: &Item<'a>) -> Option<Element<'a>> {
     let reference = item.element().and_then(|element| element.child_str("reference"));
     let text = item.text().or(reference)?;
     match text.strip_prefix('#') {

@@ -10,8 +10,14 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use regex::{NoExpand, Regex, RegexBuilder};
 use smol_str::SmolStr;
 
-/// What a regular expression may take (bytes, compiled).
-const PATTERN_BYTES_MAX: usize = 4 << 20;
+/// The regular expressions of one expression take at most so much together (bytes, compiled).
+pub(in super::super::super) const PATTERN_BYTES_MAX: usize = 4 << 20;
+
+/// What the smallest is counted as (bytes).
+const PATTERN_BYTES_MIN: usize = 64 << 10;
+
+/// The longest regular expression that is read (bytes of text). R4's longest has about 250.
+const PATTERN_TEXT_BYTES_MAX: usize = 2_048;
 
 pub(super) const TABLE: &[Known] = &[
     plain("indexOf", 1, 1, |call| place_of(&call, |text, part| text.find(part))),
@@ -37,17 +43,52 @@ pub(super) const TABLE: &[Known] = &[
     plain("unescape", 1, 1, unescape),
 ];
 
-/// Reads a regular expression: a point stands for line breaks, too; `matchesFull` means the whole text.
+/// A regular expression, and how many times as large it is as a small one.
+pub(in super::super::super) struct Pattern {
+    regex: Regex,
+    weight: usize,
+}
+
+/// Reads a regular expression: a point stands for line breaks, too; `matchesFull` means the whole text. What it takes comes
+/// out of `left` (bytes). How much that is nobody tells, so that it is tried with a little first and then with more.
 ///
 /// # Errors
 /// In words for the client.
-pub(in super::super::super) fn pattern(function: &str, text: &str) -> std::result::Result<Regex, String> {
+pub(in super::super::super) fn pattern(
+    function: &str,
+    text: &str,
+    left: &mut usize,
+) -> std::result::Result<Pattern, String> {
+    if text.len() > PATTERN_TEXT_BYTES_MAX {
+        return Err(format!("a regular expression has at most {PATTERN_TEXT_BYTES_MAX} bytes."));
+    }
     let whole = if function == "matchesFull" { format!("^(?:{text})$") } else { text.to_owned() };
-    let built = RegexBuilder::new(&whole).dot_matches_new_line(true).size_limit(PATTERN_BYTES_MAX).build();
-    built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "the regular expression takes too much memory.".to_owned(),
-        _ => "the regular expression cannot be read; look-around and references back are not supported.".to_owned(),
-    })
+    let too_large = || Err("the regular expressions take too much memory.".to_owned());
+    if *left == 0 {
+        return too_large();
+    }
+    let mut bytes = PATTERN_BYTES_MIN;
+    loop {
+        let within = bytes.min(*left);
+        let mut builder = RegexBuilder::new(&whole);
+        // What it remembers while it is used is held as small.
+        match builder.dot_matches_new_line(true).size_limit(within).dfa_size_limit(within).build() {
+            Ok(regex) => {
+                *left -= within;
+                return Ok(Pattern { regex, weight: within.div_ceil(PATTERN_BYTES_MIN) });
+            }
+            Err(regex::Error::CompiledTooBig(_)) if within < *left => bytes = bytes.saturating_mul(4),
+            Err(regex::Error::CompiledTooBig(_)) => {
+                *left = 0;
+                return too_large();
+            }
+            Err(_) => {
+                let message =
+                    "the regular expression cannot be read; look-around and references back are not supported.";
+                return Err(message.to_owned());
+            }
+        }
+    }
 }
 
 /// The text of the input; `None` for none.
@@ -64,7 +105,8 @@ fn with_argument<'a>(call: &Call<'_, 'a>, answer: impl FnOnce(&str, &str) -> Res
     let argument = call.argument(0)?;
     match (input(call)?, operator::text(&argument, &format!("the argument of `{}()`", call.name))?) {
         (Some(text), Some(part)) => {
-            call.machine.spend(text.len() / 64)?;
+            call.machine.meter.look_at(text.len())?;
+            call.machine.meter.look_at(part.len())?;
             answer(text, part)
         }
         _ => Ok(Items::new()),
@@ -84,7 +126,7 @@ fn place_of<'a>(call: &Call<'_, 'a>, find: fn(&str, &str) -> Option<usize>) -> R
 
 fn change<'a>(call: &Call<'_, 'a>, change: fn(&str) -> String) -> Result<Items<'a>> {
     let Some(text) = input(call)? else { return Ok(Items::new()) };
-    call.machine.text_of(text.len())?;
+    call.machine.meter.text_of(text.len())?;
     string(change(text))
 }
 
@@ -92,18 +134,20 @@ fn substring<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let start = operator::integer(&call.argument(0)?, "the start of `substring()`")?;
     let length = operator::integer(&call.argument(1)?, "the length of `substring()`")?;
     let (Some(text), Some(start)) = (input(&call)?, start) else { return Ok(Items::new()) };
-    call.machine.spend(text.len() / 64)?;
+    call.machine.meter.look_at(text.len())?;
     let Ok(start) = usize::try_from(start) else { return Ok(Items::new()) };
     let Some((at, _)) = text.char_indices().nth(start) else { return Ok(Items::new()) };
     let rest = text.get(at..).unwrap_or_default();
-    match length {
-        None if call.has_argument(1) => Ok(Items::new()),
-        None => string(rest),
+    let part = match length {
+        None if call.has_argument(1) => return Ok(Items::new()),
+        None => rest,
         Some(length) => {
             let end = rest.char_indices().nth(usize::try_from(length).unwrap_or(0)).map_or(rest.len(), |(end, _)| end);
-            string(rest.get(..end).unwrap_or_default())
+            rest.get(..end).unwrap_or_default()
         }
-    }
+    };
+    call.machine.meter.text_of(part.len())?;
+    string(part)
 }
 
 fn replace<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
@@ -112,7 +156,7 @@ fn replace<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     with_argument(&call, |text, part| {
         let Some(substitute) = substitute else { return Ok(Items::new()) };
         let count = if part.is_empty() { text.chars().count() + 1 } else { text.matches(part).count() };
-        call.machine.text_of(text.len().saturating_add(count.saturating_mul(substitute.len())))?;
+        call.machine.meter.text_of(text.len().saturating_add(count.saturating_mul(substitute.len())))?;
         string(text.replace(part, substitute))
     })
 }
@@ -120,16 +164,22 @@ fn replace<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
 /// Hands the text and the regular expression over, which was read when it stood in the expression.
 fn with_pattern<'a>(call: &Call<'_, 'a>, answer: impl FnOnce(&str, &Regex) -> Result<Items<'a>>) -> Result<Items<'a>> {
     let Some(text) = input(call)? else { return Ok(Items::new()) };
-    // Linear, but each letter is dear.
-    call.machine.spend(text.len() / 4)?;
-    if let Some(Code::Pattern(regex)) = call.arguments.first() {
-        return answer(text, regex);
+    // Linear, but each letter is dear, and the larger the expression the more.
+    let apply = |pattern: &Pattern| {
+        call.machine.spend((text.len() / 4).saturating_mul(pattern.weight))?;
+        answer(text, &pattern.regex)
+    };
+    if let Some(Code::Pattern(pattern)) = call.arguments.first() {
+        return apply(pattern);
     }
     let argument = call.argument(0)?;
     let Some(written) = operator::text(&argument, "a regular expression")? else { return Ok(Items::new()) };
-    // To read one takes about as long as so many steps.
+    // To read one takes about as long as so many steps; the larger it is the more.
     call.machine.spend(10_000 + written.len().saturating_mul(100))?;
-    answer(text, &pattern(call.name, written).map_err(fault)?)
+    let mut left = PATTERN_BYTES_MAX;
+    let read = pattern(call.name, written, &mut left);
+    call.machine.spend((PATTERN_BYTES_MAX - left) / 16)?;
+    apply(&read.map_err(fault)?)
 }
 
 fn matches<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
@@ -149,7 +199,7 @@ fn replace_matches<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
         let count = regex.find_iter(text).count();
         // Matches do not overlap, so that what one group brings is never longer than the text, all matches together.
         let groups = substitute.matches('$').count().saturating_add(1).saturating_mul(text.len());
-        call.machine.text_of(count.saturating_mul(substitute.len()).saturating_add(groups))?;
+        call.machine.meter.text_of(count.saturating_mul(substitute.len()).saturating_add(groups))?;
         match substitute.contains('$') {
             true => string(regex.replace_all(text, substitute)),
             false => string(regex.replace_all(text, NoExpand(substitute))),
@@ -158,8 +208,9 @@ fn replace_matches<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
 }
 
 fn length<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
-    let count = input(&call)?.map(|text| i32::try_from(text.chars().count()).unwrap_or(i32::MAX));
-    optional(count.map(Item::Integer))
+    let Some(text) = input(&call)? else { return Ok(Items::new()) };
+    call.machine.meter.look_at(text.len())?;
+    optional(i32::try_from(text.chars().count()).ok().map(Item::Integer))
 }
 
 fn to_chars<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
@@ -171,6 +222,7 @@ fn to_chars<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
 fn split<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     with_argument(&call, |text, separator| {
         call.machine.spend(text.matches(separator).count())?;
+        call.machine.meter.text_of(text.len())?;
         Ok(text.split(separator).map(|part| Item::String(SmolStr::new(part))).collect())
     })
 }
@@ -184,13 +236,13 @@ fn join<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let texts = call.input.iter().map(|item| item.text().ok_or_else(|| call.fault("one of the items is no text.")));
     let texts = texts.collect::<Result<Vec<_>>>()?;
     let bytes = texts.iter().map(|text| text.len().saturating_add(separator.len())).fold(0, usize::saturating_add);
-    call.machine.text_of(bytes)?;
+    call.machine.meter.text_of(bytes)?;
     string(texts.join(separator))
 }
 
 fn encode<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     with_argument(&call, |text, format| {
-        call.machine.text_of(text.len().saturating_mul(2))?;
+        call.machine.meter.text_of(text.len().saturating_mul(2))?;
         match format {
             "base64" => string(STANDARD.encode(text)),
             "urlbase64" => string(URL_SAFE.encode(text)),
@@ -202,7 +254,7 @@ fn encode<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
 
 fn decode<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     with_argument(&call, |text, format| {
-        call.machine.text_of(text.len())?;
+        call.machine.meter.text_of(text.len())?;
         let bytes = match format {
             "base64" => STANDARD.decode(text).ok(),
             "urlbase64" => URL_SAFE.decode(text).ok(),
@@ -225,7 +277,7 @@ const HTML: [(&str, &str); 5] = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), (
 
 fn escape<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     with_argument(&call, |text, target| {
-        call.machine.text_of(text.len().saturating_mul(6))?;
+        call.machine.meter.text_of(text.len().saturating_mul(6))?;
         match target {
             "html" => string(HTML.iter().fold(text.to_owned(), |text, (sign, name)| text.replace(sign, name))),
             "json" => {
@@ -239,7 +291,7 @@ fn escape<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
 
 fn unescape<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     with_argument(&call, |text, target| {
-        call.machine.text_of(text.len())?;
+        call.machine.meter.text_of(text.len())?;
         match target {
             "html" => string(HTML.iter().rev().fold(text.to_owned(), |text, (sign, name)| text.replace(name, sign))),
             // What holds a plain quote is no escaped text; it is taken as it is.

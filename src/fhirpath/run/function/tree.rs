@@ -18,9 +18,8 @@ pub(super) const TABLE: &[Known] = &[
 fn children<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let mut found = Items::new();
     for element in call.input.iter().filter_map(Item::element) {
-        element.children(&mut |child| found.push(Item::Element(child)));
+        call.machine.children(&element, &mut |child| found.push(Item::Element(child)))?;
     }
-    call.machine.spend(found.len())?;
     Ok(found)
 }
 
@@ -29,9 +28,7 @@ fn descendants<'a>(call: Call<'_, 'a>) -> Result<Items<'a>> {
     let mut found: Vec<Element<'a>> = Vec::new();
     let roots: Vec<Element<'a>> = call.input.iter().filter_map(Item::element).collect();
     let below = |element: Element<'a>, found: &mut Vec<Element<'a>>| {
-        let before = found.len();
-        element.children(&mut |child| found.push(child));
-        call.machine.spend(found.len() - before)
+        call.machine.children(&element, &mut |child| found.push(child))
     };
     for root in roots {
         below(root, &mut found)?;
