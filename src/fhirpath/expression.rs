@@ -50,9 +50,9 @@ pub trait Knowledge {
 /// How much one evaluation may do. Beyond it is a fault of the kind `Bound`.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
-    /// Items that are looked at, made and compared (steps). A million take about 50 ms.
+    /// Items that are looked at, made and compared (steps); what is large counts for more. A million take about 50 ms.
     pub steps: usize,
-    /// The longest text that is made (bytes).
+    /// The longest text that is made (bytes). All of them together may be sixteen times as long.
     pub text_bytes: usize,
 }
 

@@ -122,11 +122,11 @@ impl Parameters {
         }
     }
 
-    /// A resource has no entries of this parameter, whose expression takes too many steps there. The log says it once.
+    /// A resource has not all entries of this parameter, whose expression takes too many steps there. The log says it once.
     pub fn tell_exceeded(&self, url: &SmolStr) {
         let is_new = self.exceeded.lock().unwrap_or_else(PoisonError::into_inner).insert(url.clone());
         if is_new {
-            tracing::warn!(%url, "a search parameter takes too many steps in a resource, which is not found by it");
+            tracing::warn!(%url, "a search parameter takes too many steps in a resource, which is not found by all of it");
         }
     }
 

@@ -15,8 +15,8 @@ pub fn extract(registry: &Registry, resource: &Resource, base: Option<&str>) -> 
     extract_telling(registry, resource, base, &mut |_| {})
 }
 
-/// The same. `exceeded` is told of each parameter of which the resource has no entries because its expression takes too
-/// many steps there.
+/// The same. `exceeded` is told of each parameter that has a branch of which the resource has no entries, since it takes
+/// too many steps there.
 pub fn extract_telling(
     registry: &Registry,
     resource: &Resource,
