@@ -2,7 +2,8 @@
 
 use super::auth::authenticated;
 use super::negotiate::{
-    Brought, Format, accepted, brought, check_content_type, check_form, check_patch, is_resource_of_fhir, wants_bare,
+    Brought, Format, accepted, brought, check_content_type, check_form, check_patch, is_resource_of_fhir,
+    needs_no_preflight, wants_bare,
 };
 use super::respond::{Form, Layout, answer, refusal};
 use super::told::Told;
@@ -24,6 +25,8 @@ use std::sync::Arc;
 
 /// The reason for which an administrator opens clinical data.
 const X_BREAK_GLASS: HeaderName = HeaderName::from_static("x-break-glass");
+/// From where a browser says that a page's request comes. <https://www.w3.org/TR/fetch-metadata/>
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The resource by which access to a Binary is decided, where the body is what it holds.
 const X_SECURITY_CONTEXT: HeaderName = HeaderName::from_static("x-security-context");
 /// A longer body keeps a thread busy for some milliseconds (bytes).
@@ -115,6 +118,9 @@ async fn answer_one(
     let content_type = header(CONTENT_TYPE)?;
     let brought = brought(&interaction, content_type.as_deref());
     check_body(&interaction, content_type.as_deref(), writes && brought != Brought::Bare)?;
+    if brought == Brought::Bare {
+        check_site(request, content_type.as_deref())?;
+    }
     let conditions = conditions(request)?;
     let prefer = header(HeaderName::from_static("prefer"))?.as_deref().map(Prefer::parse).unwrap_or_default();
     let mut body = body::read(state, request, payload, state.body_bytes_max).await?;
@@ -163,6 +169,16 @@ async fn in_its_own_task(
             "the request's task was cancelled"
         })
     })?
+}
+
+/// A page may send plain text to any server without asking it first: one of another site stores nothing with it.
+fn check_site(request: &HttpRequest, content_type: Option<&str>) -> Result<()> {
+    let site = header(request, SEC_FETCH_SITE)?;
+    let is_foreign = matches!(site.as_deref(), Some("cross-site" | "same-site"));
+    if is_foreign && needs_no_preflight(content_type) {
+        return Err(Error::forbidden("A page of another site does not write here unasked."));
+    }
+    Ok(())
 }
 
 /// Before a body is read that must be there; of one that need not be, when it is.

@@ -90,6 +90,14 @@ pub enum Brought {
     Either,
 }
 
+/// What pages send is no document.
+const FORMS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
+
+/// Whether any page may send a body of this type to any server without asking it first. <https://fetch.spec.whatwg.org/#simple-header>
+pub fn needs_no_preflight(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|content_type| split(content_type).0 == "text/plain")
+}
+
 /// What the content type of a write says of its body. <https://hl7.org/fhir/R4/binary.html#rest>
 pub fn brought(interaction: &Interaction, content_type: Option<&str>) -> Brought {
     let writes =
@@ -97,7 +105,7 @@ pub fn brought(interaction: &Interaction, content_type: Option<&str>) -> Brought
     let Some(content_type) = content_type.filter(|_| writes) else { return Brought::Resource };
     let (name, _) = split(content_type);
     match Format::named(&name) {
-        _ if !name.contains('/') => Brought::Resource,
+        _ if !name.contains('/') || FORMS.contains(&name.as_str()) => Brought::Resource,
         None => Brought::Bare,
         Some(_) if name.contains("fhir") => Brought::Resource,
         Some(_) => Brought::Either,
@@ -256,6 +264,7 @@ mod tests {
             ("application/json; charset=utf-8", Brought::Either),
             ("text/xml", Brought::Either),
             ("nonsense", Brought::Resource),
+            ("multipart/form-data; boundary=x", Brought::Resource),
         ] {
             assert_eq!(brought(&create, Some(content_type)), expected, "{content_type}");
             assert_eq!(brought(&Interaction::Create(ResourceType::PATIENT), Some(content_type)), Brought::Resource);

@@ -108,6 +108,11 @@ async fn what_a_binary_holds_comes_and_goes_as_it_is() {
         assert_eq!(refused.expression(), place, "{content_type}");
     }
     server.get("Binary/nowhere").await.expect(404).issue();
+    // A page of another site can send text without asking, and stores nothing with it.
+    for (site, status) in [("cross-site", 403), ("same-origin", 201)] {
+        let headers = [("content-type", "text/plain"), ("sec-fetch-site", site)];
+        server.send("POST", "Binary", &headers, "x").await.expect(status);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
