@@ -20,7 +20,7 @@ const LOG_IN: &str = "/auth/login";
 
 const DESCRIPTION: &str = "Brasa is a FHIR R4 server. FHIR is served under `/fhir`, and under `/fhir/R4` as well. What answers GET \
     answers HEAD, too, but for what is under `/auth`. Every FHIR answer is FHIR's JSON, or its XML where `Accept` or `_format` asks for \
-    that; a refusal is an OperationOutcome that names the place and has the id of the request (`X-Request-Id`), under `/auth` always \
+    that; a Binary that is read without either comes as what it holds; a refusal is an OperationOutcome that names the place and has the id of the request (`X-Request-Id`), under `/auth` always \
     as JSON. What of R4 there is says `GET /fhir/metadata`.";
 
 /// The document of what there is now. `base`: the FHIR endpoint as the client sees it.
