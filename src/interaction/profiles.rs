@@ -7,9 +7,8 @@ use super::{Context, canonical};
 use crate::auth;
 use crate::error::{Error, Kind, Result};
 use crate::fhir::definitions::ResourceType;
-use crate::fhir::json::{Json, Object};
+use crate::fhir::json::Json;
 use crate::fhir::resource::Resource;
-use crate::fhirpath::Expression;
 use crate::store::{Store, TypeVersions};
 use crate::validate::profile::{self, Against, Definition, Found, Held, Kind as Sort, Shelf, Wanted};
 use chrono::Utc;
@@ -21,8 +20,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const KEPT_BYTES_MAX: usize = 128 << 20;
 /// What an entry costs besides (bytes): also one that says that there is nothing.
 const ENTRY_BYTES: usize = 512;
-/// What the regular expressions of one profile's constraints may take (bytes, compiled): they are kept with it.
-const PATTERN_BYTES_MAX: usize = 16 << 20;
 /// Definitions that one request may have looked for (definitions).
 const LOOKED_FOR_MAX: usize = 2_000;
 /// Of these at once.
@@ -211,30 +208,10 @@ async fn read(context: &Context, wanted: &Wanted) -> Result<(Found, usize)> {
     let reader = context.store.reader(&grant);
     let found = canonical::find(context, reader, wanted.kind.resource_type(), &wanted.canonical).await?;
     let Some((object, bytes)) = found else { return Ok((Found::Absent, 0)) };
-    let Some(pattern_bytes) = pattern_bytes(&object) else {
-        let message = "the regular expressions of its constraints take too much memory".to_owned();
-        return Ok((Found::Here(Arc::new(Definition::Unusable(message))), 0));
-    };
     let resource = Resource::from_json(Json::Object(object)).map_err(Error::internal)?;
-    Ok((Found::Here(Arc::new(Definition::read(wanted.kind, &resource))), bytes + pattern_bytes))
-}
-
-/// What the regular expressions take that a profile's constraints bring (bytes, compiled). `None`: more than they may.
-fn pattern_bytes(definition: &Object) -> Option<usize> {
-    let elements = definition.get("snapshot").and_then(Json::as_object).and_then(|snapshot| snapshot.get("element"));
-    let elements = elements.map(Json::items).unwrap_or_default().iter().filter_map(Json::as_object);
-    let constraints = elements.flat_map(|element| element.get("constraint").map(Json::items).unwrap_or_default());
-    let texts = constraints.filter_map(|one| one.as_object()?.get_str("expression"));
-    let mut left = PATTERN_BYTES_MAX;
-    // `matches`, `matchesFull` and `replaceMatches`.
-    for text in texts.filter(|text| text.contains("atches")) {
-        // What cannot be read at all is told when the profile is.
-        let _ = Expression::compile_sharing(text, &mut left);
-        if left == 0 {
-            return None;
-        }
-    }
-    Some(PATTERN_BYTES_MAX - left)
+    let definition = Definition::read(wanted.kind, &resource);
+    let bytes = bytes + definition.pattern_bytes();
+    Ok((Found::Here(Arc::new(definition)), bytes))
 }
 
 /// Holds a resource to the profiles that it claims and to those that are named, with what is known so far.

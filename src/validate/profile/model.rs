@@ -14,6 +14,8 @@ pub struct Profile {
     pub root: Rule,
     /// What of it is not checked here, one sentence each.
     pub gaps: Vec<String>,
+    /// What the regular expressions of its constraints take (bytes, compiled).
+    pub pattern_bytes: usize,
 }
 
 /// What a profile says of one element, beyond the base definition.

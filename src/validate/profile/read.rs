@@ -16,6 +16,9 @@ const ELEMENTS_MAX: usize = 20_000;
 /// Elements in each other.
 const DEPTH_MAX: usize = 32;
 
+/// What the regular expressions of all constraints may take (bytes, compiled): they are kept with the profile.
+const PATTERN_BYTES_MAX: usize = 16 << 20;
+
 /// <https://hl7.org/fhir/R4/extension-elementdefinition-maxvalueset.html>
 const MAX_VALUE_SET: &str = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet";
 
@@ -39,13 +42,17 @@ pub fn read(definition: &Object) -> Result<Profile, String> {
         return Err(format!("its snapshot has more than {ELEMENTS_MAX} elements"));
     }
     let mut gaps = Vec::new();
-    let mut tree = Tree { open: Vec::new(), gaps: &mut gaps };
+    let mut tree = Tree { open: Vec::new(), gaps: &mut gaps, pattern_bytes_left: PATTERN_BYTES_MAX };
     for element in elements.iter().filter_map(Json::as_object) {
         tree.add(element)?;
+        if tree.pattern_bytes_left == 0 {
+            return Err("the regular expressions of its constraints take too much memory".to_owned());
+        }
     }
+    let pattern_bytes = PATTERN_BYTES_MAX - tree.pattern_bytes_left;
     let mut rule = tree.close()?;
     settle(&mut rule, Some(node));
-    Ok(Profile { url: SmolStr::new(url), of: SmolStr::new(of), root: rule, gaps })
+    Ok(Profile { url: SmolStr::new(url), of: SmolStr::new(of), root: rule, gaps, pattern_bytes })
 }
 
 pub fn node_of(name: &str) -> Option<Node> {
@@ -56,6 +63,7 @@ pub fn node_of(name: &str) -> Option<Node> {
 struct Tree<'g> {
     open: Vec<(SmolStr, Rule)>,
     gaps: &'g mut Vec<String>,
+    pattern_bytes_left: usize,
 }
 
 impl Tree<'_> {
@@ -151,7 +159,7 @@ impl Tree<'_> {
             if is_of_base && OF_BASE.contains(key) {
                 continue;
             }
-            match Expression::compile(text) {
+            match Expression::compile_sharing(text, &mut self.pattern_bytes_left) {
                 Ok(expression) => found.push(Constraint {
                     key: SmolStr::new(key),
                     human: SmolStr::new(one.get_str("human").unwrap_or(text)),

@@ -54,6 +54,14 @@ pub enum Definition {
 }
 
 impl Definition {
+    /// What it takes besides what its JSON says (bytes).
+    pub fn pattern_bytes(&self) -> usize {
+        match self {
+            Definition::Profile(profile) => profile.pattern_bytes,
+            Definition::Unusable(_) | Definition::ValueSet(_) | Definition::CodeSystem(_) => 0,
+        }
+    }
+
     pub fn read(kind: Kind, resource: &Resource) -> Definition {
         match kind {
             Kind::Profile => of_profile(read::read(resource.object())),

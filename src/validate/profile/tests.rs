@@ -56,6 +56,19 @@ impl Stored {
         ));
     }
 
+    /// A profile of Patient in which names have so many slices, told apart by their text.
+    pub fn sliced(&mut self, name: &str, count: usize, rules: &str) {
+        let slice = |number: usize| {
+            format!(
+                r#",{{"path":"Patient.name","sliceName":"s{number}","min":0,"max":"1"}},
+                {{"path":"Patient.name.text","min":1,"max":"1","fixedString":"{number}"}}"#
+            )
+        };
+        let slices: String = (0..count).map(slice).collect();
+        let slicing = format!(r#""slicing":{{"discriminator":[{{"type":"value","path":"text"}}],"rules":"{rules}"}}"#);
+        self.profile(name, "Patient", &format!(r#"{{"path":"Patient.name","min":0,"max":"*",{slicing}}}{slices}"#));
+    }
+
     /// What is found by holding a resource to these profiles, as `severity code place`.
     pub fn told(&self, text: &str, named: &[&str]) -> Vec<String> {
         let findings = self.held(text, named).report.into_findings();

@@ -62,15 +62,7 @@ fn a_long_pattern_beside_a_long_list_ends() {
 fn what_an_invariant_asks_of_other_profiles_is_of_the_same_allowance() {
     let mut stored = Stored::default();
     // Each item asks for a profile that has very many rules for it.
-    let slices: Vec<String> = (0..400)
-        .map(|number| {
-            format!(
-                r#"{{"path":"Patient.name","sliceName":"s{number}","min":0,"max":"1"}},
-                {{"path":"Patient.name.text","min":1,"max":"1","fixedString":"{number}"}}"#
-            )
-        })
-        .collect();
-    stored.profile("many", "Patient", &format!(r#"{{"path":"Patient.name","min":0,"max":"*","slicing":{{"discriminator":[{{"type":"value","path":"text"}}],"rules":"open"}}}},{}"#, slices.join(",")));
+    stored.sliced("many", 400, "open");
     stored.add(
         r#"{"resourceType":"StructureDefinition","url":"http://p/p","type":"Patient","derivation":"constraint","snapshot":{"element":[
             {"path":"Patient"},

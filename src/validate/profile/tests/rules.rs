@@ -389,15 +389,7 @@ fn of_very_many_faults_a_hundred_are_told_and_many_rules_end() {
     let held = stored.held(&patient(&format!(r#""name":[{names}]"#)), &["p"]);
     assert_eq!(held.report.into_findings().len(), crate::validate::FINDINGS_MAX + 1);
     // A thousand slices, each of them a candidate for each of many items.
-    let slices: Vec<String> = (0..1_000)
-        .map(|number| {
-            format!(
-                r#"{{"path":"Patient.name","sliceName":"s{number}","min":0,"max":"1"}},
-        {{"path":"Patient.name.text","min":1,"max":"1","fixedString":"{number}"}}"#
-            )
-        })
-        .collect();
-    stored.profile("many", "Patient", &format!(r#"{{"path":"Patient.name","min":0,"max":"*","slicing":{{"discriminator":[{{"type":"value","path":"text"}}],"rules":"closed"}}}},{}"#, slices.join(",")));
+    stored.sliced("many", 1_000, "closed");
     let names = vec![r#"{"text":"x"}"#; 5_000].join(",");
     let told = stored.told(&patient(&format!(r#""name":[{names}]"#)), &["many"]);
     assert!(told.iter().any(|one| one.starts_with("error too-costly")), "{:?}", told.first());
